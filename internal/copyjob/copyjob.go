@@ -1,0 +1,72 @@
+// Package copyjob is the domain of COPY jobs: statements that go on loading every new file under a
+// prefix into a table.
+//
+// A job is desired state. Which of its files are loaded is not kept here: that is the ledger, which lives
+// in the warehouse beside the rows because the two must commit together (invariant 1).
+package copyjob
+
+import (
+	"context"
+	"time"
+
+	"github.com/penstock-io/penstock/internal/load"
+)
+
+// SubjectJob is the subject of this package's faults.
+const SubjectJob = "copy job"
+
+// MaxJobs is Redshift's quota of COPY jobs per cluster or workgroup.
+const MaxJobs = 200
+
+// Job is one COPY job of a warehouse. Its name is unique in its database.
+type Job struct {
+	ID          int64 // unique, never used again
+	Name        string
+	WarehouseID string
+	Table       load.Table
+	Spec        load.Spec
+	Bucket      string
+	Prefix      string // key prefix, may be empty
+	IAMRole     string
+	Statement   string // the COPY ... JOB CREATE text as the user wrote it
+	Auto        bool
+	Owner       string // user name in the warehouse
+	CreatedBy   string // id of the Data API statement that made it, so that running it again after a crash is no error
+	Created     time.Time
+	// Runs counts COPY JOB RUN requests; RunsDone those carried out. A difference is work to do.
+	Runs, RunsDone int64
+}
+
+// Message is one line of SYS_COPY_JOB_INFO.
+type Message struct {
+	JobID    int64
+	JobName  string
+	Database string
+	Time     time.Time
+	Text     string // at most 512 bytes
+}
+
+// Key names a job the way SQL does.
+type Key struct{ WarehouseID, Database, Name string }
+
+// Store keeps jobs. Every method is one durable transaction.
+type Store interface {
+	// JobCreate assigns Job.ID and returns the stored job. A job of the same key is AlreadyExists; more than
+	// max jobs in the warehouse is Limit.
+	JobCreate(ctx context.Context, j Job, max int) (Job, error)
+	// JobList returns the jobs of a warehouse, or of all when warehouseID is empty, by ID.
+	JobList(ctx context.Context, warehouseID string) ([]Job, error)
+	// JobUpdate runs change on the stored job and saves what it leaves, unless it returns an error.
+	JobUpdate(ctx context.Context, key Key, change func(*Job) error) (Job, error)
+	// JobDelete forgets the job and its messages. A missing job is NotFound.
+	JobDelete(ctx context.Context, key Key) (Job, error)
+}
+
+// MessageStore keeps what jobs have to say. It holds the newest MaxMessages of each job.
+type MessageStore interface {
+	MessageAdd(ctx context.Context, m Message) error
+	MessageList(ctx context.Context, warehouseID string) ([]Message, error)
+}
+
+// MaxMessages is how many messages of a job are kept.
+const MaxMessages = 1000
