@@ -1,0 +1,2 @@
+// Package wire answers AWS requests over HTTP.
+package wire
