@@ -33,8 +33,10 @@ type Job struct {
 	Owner       string // user name in the warehouse
 	CreatedBy   string // id of the Data API statement that made it, so that running it again after a crash is no error
 	Created     time.Time
-	// Runs counts COPY JOB RUN requests; RunsDone those carried out. A difference is work to do.
+	// Runs counts COPY JOB RUN requests; RunsDone those carried out. A difference is work to do. RunError is
+	// why the last run failed, for its caller; empty when it did not.
 	Runs, RunsDone int64
+	RunError       string
 }
 
 // Message is one line of SYS_COPY_JOB_INFO.
