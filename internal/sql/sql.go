@@ -1,0 +1,125 @@
+// Package sql runs users' SQL against a warehouse: it speaks Redshift's dialect at the edge, carries out
+// the statements the engine knows nothing of (COPY, COPY JOB, CREATE DATABASE ...), and hands the rest to
+// the engine in its own dialect.
+//
+// A Session is one connection with a current database. A Runner takes the Data API's statements from their
+// store and runs each in a session. What text means is decided in sql/dialect; this package decides what
+// happens.
+package sql
+
+import (
+	"context"
+	"time"
+
+	"github.com/penstock-io/penstock/internal/copyjob"
+	"github.com/penstock-io/penstock/internal/load"
+	"github.com/penstock-io/penstock/internal/statements"
+)
+
+// Subjects of this package's faults.
+const (
+	SubjectDatabase    = "database"
+	SubjectStatement   = "statement"
+	SubjectTransaction = "transaction"
+	SubjectPrefix      = "prefix" // what COPY reads from
+)
+
+// Warehouse is the engine as a session needs it.
+type Warehouse interface {
+	Connect(ctx context.Context, database, user string) (Conn, error)
+	Databases(ctx context.Context) ([]string, error)
+	CreateDatabase(ctx context.Context, name, owner, createdBy string) error
+	DropDatabase(ctx context.Context, name string) error
+	RenameDatabase(ctx context.Context, from, to string) error
+	// StatementCommitted reports whether the transaction that marked the statement has committed.
+	StatementCommitted(ctx context.Context, database, id string) (bool, error)
+}
+
+// Conn is one connection. Its context arguments cancel the statement under way; the transaction it was in
+// is then rolled back.
+type Conn interface {
+	Transaction
+	Catalog
+	// Query runs one statement in the engine's dialect. The caller closes the rows.
+	Query(ctx context.Context, text string) (Rows, error)
+	// Load is COPY. It joins the open transaction or makes its own.
+	Load(ctx context.Context, req load.Request) (load.Result, error)
+	Close() error
+}
+
+// Transaction is the transactional part of a Conn. Without Begin every statement is its own transaction.
+type Transaction interface {
+	Begin(ctx context.Context) error
+	Commit(ctx context.Context) error
+	Rollback() error
+	InTransaction() bool
+	// MarkStatement makes the open transaction say that it carried out the statement of this id.
+	MarkStatement(ctx context.Context, id string) error
+}
+
+// Catalog is what a Conn knows about tables. Empty names mean the current database and the search path;
+// patterns are SQL LIKE patterns and empty ones match everything.
+type Catalog interface {
+	// Columns returns nil for a relation that does not exist.
+	Columns(ctx context.Context, database, schema, table string) ([]statements.Column, error)
+	Schemas(ctx context.Context, database, pattern string) ([]string, error)
+	Tables(ctx context.Context, database, schemaPattern, tablePattern string) ([]Table, error)
+	SetSearchPath(ctx context.Context, schemas []string) error
+}
+
+// Table is a line of ListTables. Type is TABLE, VIEW or SYSTEM VIEW.
+type Table struct{ Schema, Name, Type string }
+
+// Rows is a result being read, or the count of a change.
+type Rows interface {
+	Columns() []statements.Column // nil for a statement without a result set
+	Next() bool
+	Values() []statements.Value // of the current row; valid until Next
+	Affected() int64            // rows changed, once Next has returned false
+	Err() error
+	Close() error
+}
+
+// Sink receives a result set. Columns is called once before the rows.
+type Sink interface {
+	Columns(cols []statements.Column) error
+	Row(values []statements.Value) error
+}
+
+// Discard is a Sink for results nobody wants.
+type Discard struct{}
+
+// Columns does nothing.
+func (Discard) Columns([]statements.Column) error { return nil }
+
+// Row does nothing.
+func (Discard) Row([]statements.Value) error { return nil }
+
+// Outcome is what a statement came to.
+type Outcome struct {
+	HasResultSet bool
+	Rows         int64 // in the result set, or changed
+}
+
+// Objects is where COPY finds its files.
+type Objects interface {
+	List(ctx context.Context, bucket, prefix, startAfter string, yield func(load.File) error) error
+	Fetch(ctx context.Context, f load.File) (_ load.File, release func(), _ error)
+}
+
+// Jobs is the part of copyjob.Service the COPY JOB statements need.
+type Jobs interface {
+	Create(ctx context.Context, j copyjob.Job) (copyjob.Job, error)
+	Alter(ctx context.Context, key copyjob.Key, auto bool) (copyjob.Job, error)
+	RequestRun(ctx context.Context, key copyjob.Key) (copyjob.Job, error)
+	Drop(ctx context.Context, key copyjob.Key) (copyjob.Job, error)
+	List(ctx context.Context, warehouseID string) ([]copyjob.Job, error)
+}
+
+// Parts are what sessions are made with; one value serves the whole process.
+type Parts struct {
+	Objects Objects
+	Jobs    Jobs
+	NextID  func() int64 // growing ids for queries
+	Now     func() time.Time
+}
