@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"errors"
+
 	"github.com/penstock-io/penstock/internal/fault"
 )
 
@@ -52,3 +54,6 @@ func (e *APIError) Error() string {
 }
 
 func (e *APIError) Unwrap() error { return e.Err }
+
+// errNoOutput is a handler's defect: neither an output nor an error.
+var errNoOutput = errors.New("the handler returned neither an output nor an error")

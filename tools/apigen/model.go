@@ -34,14 +34,14 @@ const (
 )
 
 type operation struct {
-	name      string
-	input     *shape
-	output    *shape // nil: the operation answers with nothing
-	errors    []*shape
-	wrapper   string // query: result element; empty for none
-	method    string // rest
-	uri       string
-	code      int
+	name    string
+	input   *shape
+	output  *shape // nil: the operation answers with nothing
+	errors  []*shape
+	wrapper string // query: result element; empty for none
+	method  string // rest
+	uri     string
+	code    int
 }
 
 type shape struct {
@@ -77,7 +77,6 @@ type member struct {
 	label      string // rest: name of the label
 	query      string // rest: name of the query parameter
 	statusCode bool   // rest: the HTTP status
-	sensitive  bool
 }
 
 func (m *member) inBody() bool { return m.label == "" && m.query == "" && !m.statusCode }
@@ -106,8 +105,8 @@ type (
 		Target string
 		Traits map[string]json.RawMessage
 	}
-	rawRef     struct{ Target string }
-	rawMembers []namedMember // in the order of the file
+	rawRef      struct{ Target string }
+	rawMembers  []namedMember // in the order of the file
 	namedMember struct {
 		name string
 		rawMember
@@ -143,6 +142,12 @@ var knownTraits = []string{
 	"smithy.api#httpResponseCode", "smithy.api#idempotencyToken", "smithy.api#idempotent", "smithy.api#length",
 	"smithy.api#pattern", "smithy.api#range", "smithy.api#required", "smithy.api#sensitive",
 	"smithy.api#timestampFormat", "smithy.api#xmlName", "smithy.api#xmlNamespace",
+}
+
+// memberTraits are those that may stand on a member; constraints must be on the shape it refers to.
+var memberTraits = []string{
+	"aws.label#name", "smithy.api#enumValue", "smithy.api#httpLabel", "smithy.api#httpQuery",
+	"smithy.api#httpResponseCode", "smithy.api#idempotencyToken", "smithy.api#required", "smithy.api#xmlName",
 }
 
 // oneOfStructures are plain structures of the models of which exactly one member must be set.
@@ -326,12 +331,14 @@ func (b *builder) shape(id string) *shape {
 }
 
 func (b *builder) member(name string, raw rawMember) *member {
-	b.check(name, raw.Traits)
+	for t := range raw.Traits {
+		if !slices.Contains(memberTraits, t) {
+			b.fail("member %s: trait %s is not supported on a member", name, t)
+		}
+	}
 	m := &member{name: name, goName: exported(name), wire: name, path: strings.ToLower(name[:1]) + name[1:], shape: b.shape(raw.Target)}
 	_, m.required = raw.Traits["smithy.api#required"]
 	_, m.statusCode = raw.Traits["smithy.api#httpResponseCode"]
-	_, m.sensitive = raw.Traits["smithy.api#sensitive"]
-	m.sensitive = m.sensitive || m.shape.sensitive
 	b.trait(raw.Traits, "smithy.api#xmlName", &m.wire)
 	b.trait(raw.Traits, "smithy.api#httpQuery", &m.query)
 	if _, ok := raw.Traits["smithy.api#httpLabel"]; ok {

@@ -10,6 +10,9 @@ func render(m *model) (map[string][]byte, error) {
 	if err := uniqueNames(m); err != nil {
 		return nil, err
 	}
+	if err := supported(m); err != nil {
+		return nil, err
+	}
 	files := map[string][]byte{}
 	for _, part := range []struct {
 		name  string
@@ -19,6 +22,9 @@ func render(m *model) (map[string][]byte, error) {
 		{"shapes_gen.go", packageDoc(m), writeShapes},
 		{"errors_gen.go", "", writeErrors},
 		{"operations_gen.go", "", writeOperations},
+		{"decode_gen.go", "", writeDecoders},
+		{"check_gen.go", "", writeChecks},
+		{"encode_gen.go", "", writeEncoders},
 	} {
 		p := &printer{}
 		part.write(p, m)
@@ -117,7 +123,7 @@ func memberComment(m *member) string {
 	} else if s.kind == "list" && s.elem.shape.kind == "enum" {
 		notes = append(notes, "each one of "+exported(s.elem.shape.name))
 	}
-	if m.sensitive {
+	if m.shape.sensitive {
 		notes = append(notes, "sensitive")
 	}
 	if m.statusCode {
@@ -127,6 +133,41 @@ func memberComment(m *member) string {
 		return ""
 	}
 	return " // " + strings.Join(notes, ", ")
+}
+
+// supported refuses what the generated code could not do faithfully.
+func supported(m *model) error {
+	for _, s := range m.shapes {
+		if err := checkable(s); err != nil {
+			return err
+		}
+		if m.protocol == awsQuery && (s.kind == "blob" || s.isError && len(errorMembers(s)) > 0) {
+			return fmt.Errorf("shape %s: blobs and errors with members are not supported in the query protocol", s.name)
+		}
+		if m.protocol == awsQuery && s.isoTime {
+			return fmt.Errorf("shape %s: the query protocol has one form of time", s.name)
+		}
+	}
+	for _, op := range m.operations {
+		if strings.ContainsAny(op.uri, "?+*") {
+			return fmt.Errorf("operation %s: URI %s is not supported", op.name, op.uri)
+		}
+		for _, mb := range op.input.members {
+			if mb.query == "" {
+				continue
+			}
+			switch k := mb.shape.kind; k {
+			case "string", "enum", "integer":
+			case "list":
+				if k := mb.shape.elem.shape.kind; k != "string" && k != "enum" {
+					return fmt.Errorf("operation %s: a list of %s in the query is not supported", op.name, k)
+				}
+			default:
+				return fmt.Errorf("operation %s: a %s in the query is not supported", op.name, k)
+			}
+		}
+	}
+	return nil
 }
 
 // uniqueNames refuses a model whose names collide once they are Go names.

@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"github.com/penstock-io/penstock/internal/identity"
+	"github.com/penstock-io/penstock/internal/wire"
 )
 
 // APIVersion is the version of the API these shapes belong to.
@@ -13,7 +14,7 @@ const APIVersion = "2020-07-29"
 
 // Operations has one field per operation of the service. A front fills in those it serves; the rest
 // answer with the error this service has for an operation that is not offered. The input a handler
-// gets has passed every constraint of the model.
+// gets has passed every constraint of the model and is the handler's to keep.
 type Operations struct {
 	CreateApplication                func(context.Context, identity.Caller, *CreateApplicationRequest) (*CreateApplicationResponse, error)
 	CreateDataIntegration            func(context.Context, identity.Caller, *CreateDataIntegrationRequest) (*CreateDataIntegrationResponse, error)
@@ -38,4 +39,74 @@ type Operations struct {
 	UpdateDataIntegration            func(context.Context, identity.Caller, *UpdateDataIntegrationRequest) (*UpdateDataIntegrationResponse, error)
 	UpdateDataIntegrationAssociation func(context.Context, identity.Caller, *UpdateDataIntegrationAssociationRequest) (*UpdateDataIntegrationAssociationResponse, error)
 	UpdateEventIntegration           func(context.Context, identity.Caller, *UpdateEventIntegrationRequest) (*UpdateEventIntegrationResponse, error)
+}
+
+// Service returns the service that o serves. faults says which declared error a fault becomes.
+func (o Operations) Service(faults wire.FaultTable) *wire.Service {
+	return &wire.Service{
+		Name:         "appintegrations",
+		SigningName:  "app-integrations",
+		Version:      APIVersion,
+		Protocol:     wire.RESTJSON,
+		Faults:       faults,
+		InvalidInput: ErrInvalidRequestException,
+		Errors: []*wire.ErrorShape{
+			ErrAccessDeniedException,
+			ErrDuplicateResourceException,
+			ErrInternalServiceError,
+			ErrInvalidRequestException,
+			ErrResourceNotFoundException,
+			ErrResourceQuotaExceededException,
+			ErrThrottlingException,
+			ErrUnsupportedOperationException,
+		},
+		Operations: []wire.Operation{
+			wire.RESTOperation(wire.Operation{Name: "CreateApplication", Method: "POST", URI: "/applications", Status: 200, Errors: []*wire.ErrorShape{ErrInternalServiceError, ErrResourceQuotaExceededException, ErrDuplicateResourceException, ErrThrottlingException, ErrInvalidRequestException, ErrAccessDeniedException, ErrUnsupportedOperationException}}, o.CreateApplication,
+				wire.RESTCodec[CreateApplicationRequest, CreateApplicationResponse]{Decode: requestCreateApplication, Check: checkCreateApplicationRequest, Encode: appendCreateApplicationResponse}),
+			wire.RESTOperation(wire.Operation{Name: "CreateDataIntegration", Method: "POST", URI: "/dataIntegrations", Status: 200, Errors: []*wire.ErrorShape{ErrInternalServiceError, ErrResourceQuotaExceededException, ErrDuplicateResourceException, ErrThrottlingException, ErrInvalidRequestException, ErrAccessDeniedException}}, o.CreateDataIntegration,
+				wire.RESTCodec[CreateDataIntegrationRequest, CreateDataIntegrationResponse]{Decode: requestCreateDataIntegration, Check: checkCreateDataIntegrationRequest, Encode: appendCreateDataIntegrationResponse}),
+			wire.RESTOperation(wire.Operation{Name: "CreateDataIntegrationAssociation", Method: "POST", URI: "/dataIntegrations/{Identifier}/associations", Status: 200, Errors: []*wire.ErrorShape{ErrInternalServiceError, ErrResourceQuotaExceededException, ErrThrottlingException, ErrResourceNotFoundException, ErrInvalidRequestException, ErrAccessDeniedException}}, o.CreateDataIntegrationAssociation,
+				wire.RESTCodec[CreateDataIntegrationAssociationRequest, CreateDataIntegrationAssociationResponse]{Decode: requestCreateDataIntegrationAssociation, Check: checkCreateDataIntegrationAssociationRequest, Encode: appendCreateDataIntegrationAssociationResponse}),
+			wire.RESTOperation(wire.Operation{Name: "CreateEventIntegration", Method: "POST", URI: "/eventIntegrations", Status: 200, Errors: []*wire.ErrorShape{ErrInternalServiceError, ErrResourceQuotaExceededException, ErrDuplicateResourceException, ErrThrottlingException, ErrInvalidRequestException, ErrAccessDeniedException}}, o.CreateEventIntegration,
+				wire.RESTCodec[CreateEventIntegrationRequest, CreateEventIntegrationResponse]{Decode: requestCreateEventIntegration, Check: checkCreateEventIntegrationRequest, Encode: appendCreateEventIntegrationResponse}),
+			wire.RESTOperation(wire.Operation{Name: "DeleteApplication", Method: "DELETE", URI: "/applications/{ApplicationIdentifier}", Status: 200, Errors: []*wire.ErrorShape{ErrInternalServiceError, ErrThrottlingException, ErrResourceNotFoundException, ErrInvalidRequestException, ErrAccessDeniedException}}, o.DeleteApplication,
+				wire.RESTCodec[DeleteApplicationRequest, DeleteApplicationResponse]{Decode: requestDeleteApplication, Check: checkDeleteApplicationRequest, Encode: appendDeleteApplicationResponse}),
+			wire.RESTOperation(wire.Operation{Name: "DeleteDataIntegration", Method: "DELETE", URI: "/dataIntegrations/{Identifier}", Status: 200, Errors: []*wire.ErrorShape{ErrInternalServiceError, ErrThrottlingException, ErrResourceNotFoundException, ErrInvalidRequestException, ErrAccessDeniedException}}, o.DeleteDataIntegration,
+				wire.RESTCodec[DeleteDataIntegrationRequest, DeleteDataIntegrationResponse]{Decode: requestDeleteDataIntegration, Check: checkDeleteDataIntegrationRequest, Encode: appendDeleteDataIntegrationResponse}),
+			wire.RESTOperation(wire.Operation{Name: "DeleteEventIntegration", Method: "DELETE", URI: "/eventIntegrations/{Name}", Status: 200, Errors: []*wire.ErrorShape{ErrInternalServiceError, ErrThrottlingException, ErrResourceNotFoundException, ErrInvalidRequestException, ErrAccessDeniedException}}, o.DeleteEventIntegration,
+				wire.RESTCodec[DeleteEventIntegrationRequest, DeleteEventIntegrationResponse]{Decode: requestDeleteEventIntegration, Check: checkDeleteEventIntegrationRequest, Encode: appendDeleteEventIntegrationResponse}),
+			wire.RESTOperation(wire.Operation{Name: "GetApplication", ReadOnly: true, Method: "GET", URI: "/applications/{ApplicationIdentifier}", Status: 200, Errors: []*wire.ErrorShape{ErrInternalServiceError, ErrThrottlingException, ErrResourceNotFoundException, ErrInvalidRequestException, ErrAccessDeniedException}}, o.GetApplication,
+				wire.RESTCodec[GetApplicationRequest, GetApplicationResponse]{Decode: requestGetApplication, Check: checkGetApplicationRequest, Encode: appendGetApplicationResponse}),
+			wire.RESTOperation(wire.Operation{Name: "GetDataIntegration", ReadOnly: true, Method: "GET", URI: "/dataIntegrations/{Identifier}", Status: 200, Errors: []*wire.ErrorShape{ErrInternalServiceError, ErrThrottlingException, ErrResourceNotFoundException, ErrInvalidRequestException, ErrAccessDeniedException}}, o.GetDataIntegration,
+				wire.RESTCodec[GetDataIntegrationRequest, GetDataIntegrationResponse]{Decode: requestGetDataIntegration, Check: checkGetDataIntegrationRequest, Encode: appendGetDataIntegrationResponse}),
+			wire.RESTOperation(wire.Operation{Name: "GetEventIntegration", ReadOnly: true, Method: "GET", URI: "/eventIntegrations/{Name}", Status: 200, Errors: []*wire.ErrorShape{ErrInternalServiceError, ErrThrottlingException, ErrResourceNotFoundException, ErrInvalidRequestException, ErrAccessDeniedException}}, o.GetEventIntegration,
+				wire.RESTCodec[GetEventIntegrationRequest, GetEventIntegrationResponse]{Decode: requestGetEventIntegration, Check: checkGetEventIntegrationRequest, Encode: appendGetEventIntegrationResponse}),
+			wire.RESTOperation(wire.Operation{Name: "ListApplicationAssociations", ReadOnly: true, Method: "GET", URI: "/applications/{ApplicationIdentifier}/associations", Status: 200, Errors: []*wire.ErrorShape{ErrInternalServiceError, ErrThrottlingException, ErrResourceNotFoundException, ErrInvalidRequestException, ErrAccessDeniedException}}, o.ListApplicationAssociations,
+				wire.RESTCodec[ListApplicationAssociationsRequest, ListApplicationAssociationsResponse]{Decode: requestListApplicationAssociations, Check: checkListApplicationAssociationsRequest, Encode: appendListApplicationAssociationsResponse}),
+			wire.RESTOperation(wire.Operation{Name: "ListApplications", ReadOnly: true, Method: "GET", URI: "/applications", Status: 200, Errors: []*wire.ErrorShape{ErrInternalServiceError, ErrThrottlingException, ErrInvalidRequestException, ErrAccessDeniedException}}, o.ListApplications,
+				wire.RESTCodec[ListApplicationsRequest, ListApplicationsResponse]{Decode: requestListApplications, Check: checkListApplicationsRequest, Encode: appendListApplicationsResponse}),
+			wire.RESTOperation(wire.Operation{Name: "ListDataIntegrationAssociations", ReadOnly: true, Method: "GET", URI: "/dataIntegrations/{Identifier}/associations", Status: 200, Errors: []*wire.ErrorShape{ErrInternalServiceError, ErrThrottlingException, ErrResourceNotFoundException, ErrInvalidRequestException, ErrAccessDeniedException}}, o.ListDataIntegrationAssociations,
+				wire.RESTCodec[ListDataIntegrationAssociationsRequest, ListDataIntegrationAssociationsResponse]{Decode: requestListDataIntegrationAssociations, Check: checkListDataIntegrationAssociationsRequest, Encode: appendListDataIntegrationAssociationsResponse}),
+			wire.RESTOperation(wire.Operation{Name: "ListDataIntegrations", ReadOnly: true, Method: "GET", URI: "/dataIntegrations", Status: 200, Errors: []*wire.ErrorShape{ErrInternalServiceError, ErrThrottlingException, ErrInvalidRequestException, ErrAccessDeniedException}}, o.ListDataIntegrations,
+				wire.RESTCodec[ListDataIntegrationsRequest, ListDataIntegrationsResponse]{Decode: requestListDataIntegrations, Check: checkListDataIntegrationsRequest, Encode: appendListDataIntegrationsResponse}),
+			wire.RESTOperation(wire.Operation{Name: "ListEventIntegrationAssociations", ReadOnly: true, Method: "GET", URI: "/eventIntegrations/{Name}/associations", Status: 200, Errors: []*wire.ErrorShape{ErrInternalServiceError, ErrThrottlingException, ErrResourceNotFoundException, ErrInvalidRequestException, ErrAccessDeniedException}}, o.ListEventIntegrationAssociations,
+				wire.RESTCodec[ListEventIntegrationAssociationsRequest, ListEventIntegrationAssociationsResponse]{Decode: requestListEventIntegrationAssociations, Check: checkListEventIntegrationAssociationsRequest, Encode: appendListEventIntegrationAssociationsResponse}),
+			wire.RESTOperation(wire.Operation{Name: "ListEventIntegrations", ReadOnly: true, Method: "GET", URI: "/eventIntegrations", Status: 200, Errors: []*wire.ErrorShape{ErrInternalServiceError, ErrThrottlingException, ErrInvalidRequestException, ErrAccessDeniedException}}, o.ListEventIntegrations,
+				wire.RESTCodec[ListEventIntegrationsRequest, ListEventIntegrationsResponse]{Decode: requestListEventIntegrations, Check: checkListEventIntegrationsRequest, Encode: appendListEventIntegrationsResponse}),
+			wire.RESTOperation(wire.Operation{Name: "ListTagsForResource", ReadOnly: true, Method: "GET", URI: "/tags/{resourceArn}", Status: 200, Errors: []*wire.ErrorShape{ErrInvalidRequestException, ErrInternalServiceError, ErrResourceNotFoundException, ErrThrottlingException}}, o.ListTagsForResource,
+				wire.RESTCodec[ListTagsForResourceRequest, ListTagsForResourceResponse]{Decode: requestListTagsForResource, Check: checkListTagsForResourceRequest, Encode: appendListTagsForResourceResponse}),
+			wire.RESTOperation(wire.Operation{Name: "TagResource", Method: "POST", URI: "/tags/{resourceArn}", Status: 200, Errors: []*wire.ErrorShape{ErrInvalidRequestException, ErrInternalServiceError, ErrResourceNotFoundException, ErrThrottlingException}}, o.TagResource,
+				wire.RESTCodec[TagResourceRequest, TagResourceResponse]{Decode: requestTagResource, Check: checkTagResourceRequest, Encode: appendTagResourceResponse}),
+			wire.RESTOperation(wire.Operation{Name: "UntagResource", Method: "DELETE", URI: "/tags/{resourceArn}", Status: 200, Errors: []*wire.ErrorShape{ErrInvalidRequestException, ErrInternalServiceError, ErrResourceNotFoundException, ErrThrottlingException}}, o.UntagResource,
+				wire.RESTCodec[UntagResourceRequest, UntagResourceResponse]{Decode: requestUntagResource, Check: checkUntagResourceRequest, Encode: appendUntagResourceResponse}),
+			wire.RESTOperation(wire.Operation{Name: "UpdateApplication", Method: "PATCH", URI: "/applications/{ApplicationIdentifier}", Status: 200, Errors: []*wire.ErrorShape{ErrInternalServiceError, ErrThrottlingException, ErrResourceNotFoundException, ErrInvalidRequestException, ErrAccessDeniedException, ErrUnsupportedOperationException}}, o.UpdateApplication,
+				wire.RESTCodec[UpdateApplicationRequest, UpdateApplicationResponse]{Decode: requestUpdateApplication, Check: checkUpdateApplicationRequest, Encode: appendUpdateApplicationResponse}),
+			wire.RESTOperation(wire.Operation{Name: "UpdateDataIntegration", Method: "PATCH", URI: "/dataIntegrations/{Identifier}", Status: 200, Errors: []*wire.ErrorShape{ErrInternalServiceError, ErrThrottlingException, ErrResourceNotFoundException, ErrInvalidRequestException, ErrAccessDeniedException}}, o.UpdateDataIntegration,
+				wire.RESTCodec[UpdateDataIntegrationRequest, UpdateDataIntegrationResponse]{Decode: requestUpdateDataIntegration, Check: checkUpdateDataIntegrationRequest, Encode: appendUpdateDataIntegrationResponse}),
+			wire.RESTOperation(wire.Operation{Name: "UpdateDataIntegrationAssociation", Method: "PATCH", URI: "/dataIntegrations/{Identifier}/associations/{DataIntegrationAssociationIdentifier}", Status: 200, Errors: []*wire.ErrorShape{ErrInternalServiceError, ErrThrottlingException, ErrResourceNotFoundException, ErrInvalidRequestException, ErrAccessDeniedException}}, o.UpdateDataIntegrationAssociation,
+				wire.RESTCodec[UpdateDataIntegrationAssociationRequest, UpdateDataIntegrationAssociationResponse]{Decode: requestUpdateDataIntegrationAssociation, Check: checkUpdateDataIntegrationAssociationRequest, Encode: appendUpdateDataIntegrationAssociationResponse}),
+			wire.RESTOperation(wire.Operation{Name: "UpdateEventIntegration", Method: "PATCH", URI: "/eventIntegrations/{Name}", Status: 200, Errors: []*wire.ErrorShape{ErrInternalServiceError, ErrThrottlingException, ErrResourceNotFoundException, ErrInvalidRequestException, ErrAccessDeniedException}}, o.UpdateEventIntegration,
+				wire.RESTCodec[UpdateEventIntegrationRequest, UpdateEventIntegrationResponse]{Decode: requestUpdateEventIntegration, Check: checkUpdateEventIntegrationRequest, Encode: appendUpdateEventIntegrationResponse}),
+		},
+	}
 }

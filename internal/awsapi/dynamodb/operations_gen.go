@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"github.com/penstock-io/penstock/internal/identity"
+	"github.com/penstock-io/penstock/internal/wire"
 )
 
 // APIVersion is the version of the API these shapes belong to.
@@ -13,7 +14,7 @@ const APIVersion = "2012-08-10"
 
 // Operations has one field per operation of the service. A front fills in those it serves; the rest
 // answer with the error this service has for an operation that is not offered. The input a handler
-// gets has passed every constraint of the model.
+// gets has passed every constraint of the model and is the handler's to keep.
 type Operations struct {
 	BatchGetItem              func(context.Context, identity.Caller, *BatchGetItemInput) (*BatchGetItemOutput, error)
 	BatchWriteItem            func(context.Context, identity.Caller, *BatchWriteItemInput) (*BatchWriteItemOutput, error)
@@ -45,4 +46,103 @@ type Operations struct {
 	UpdateItem                func(context.Context, identity.Caller, *UpdateItemInput) (*UpdateItemOutput, error)
 	UpdateTable               func(context.Context, identity.Caller, *UpdateTableInput) (*UpdateTableOutput, error)
 	UpdateTimeToLive          func(context.Context, identity.Caller, *UpdateTimeToLiveInput) (*UpdateTimeToLiveOutput, error)
+}
+
+// Service returns the service that o serves. faults says which declared error a fault becomes.
+func (o Operations) Service(faults wire.FaultTable) *wire.Service {
+	return &wire.Service{
+		Name:         "dynamodb",
+		SigningName:  "dynamodb",
+		Version:      APIVersion,
+		Protocol:     wire.AWSJSON,
+		TargetPrefix: "DynamoDB_20120810",
+		JSONVersion:  "1.0",
+		Faults:       faults,
+		AuthStatus:   400,
+		Errors: []*wire.ErrorShape{
+			ErrConditionalCheckFailedException,
+			ErrContinuousBackupsUnavailableException,
+			ErrExportConflictException,
+			ErrExportNotFoundException,
+			ErrIdempotentParameterMismatchException,
+			ErrInternalServerError,
+			ErrInvalidExportTimeException,
+			ErrItemCollectionSizeLimitExceededException,
+			ErrLimitExceededException,
+			ErrPointInTimeRecoveryUnavailableException,
+			ErrPolicyNotFoundException,
+			ErrProvisionedThroughputExceededException,
+			ErrReplicatedWriteConflictException,
+			ErrRequestLimitExceeded,
+			ErrResourceInUseException,
+			ErrResourceNotFoundException,
+			ErrTableNotFoundException,
+			ErrThrottlingException,
+			ErrTransactionCanceledException,
+			ErrTransactionConflictException,
+			ErrTransactionInProgressException,
+		},
+		Operations: []wire.Operation{
+			wire.JSONOperation(wire.Operation{Name: "BatchGetItem", ReadOnly: true, Errors: []*wire.ErrorShape{ErrProvisionedThroughputExceededException, ErrResourceNotFoundException, ErrRequestLimitExceeded, ErrInternalServerError, ErrThrottlingException}}, o.BatchGetItem,
+				wire.JSONCodec[BatchGetItemInput, BatchGetItemOutput]{Decode: decodeBatchGetItemInput, Check: checkBatchGetItemInput, Encode: appendBatchGetItemOutput}),
+			wire.JSONOperation(wire.Operation{Name: "BatchWriteItem", Errors: []*wire.ErrorShape{ErrProvisionedThroughputExceededException, ErrResourceNotFoundException, ErrItemCollectionSizeLimitExceededException, ErrRequestLimitExceeded, ErrInternalServerError, ErrReplicatedWriteConflictException, ErrThrottlingException}}, o.BatchWriteItem,
+				wire.JSONCodec[BatchWriteItemInput, BatchWriteItemOutput]{Decode: decodeBatchWriteItemInput, Check: checkBatchWriteItemInput, Encode: appendBatchWriteItemOutput}),
+			wire.JSONOperation(wire.Operation{Name: "CreateTable", Errors: []*wire.ErrorShape{ErrResourceInUseException, ErrLimitExceededException, ErrInternalServerError}}, o.CreateTable,
+				wire.JSONCodec[CreateTableInput, CreateTableOutput]{Decode: decodeCreateTableInput, Check: checkCreateTableInput, Encode: appendCreateTableOutput}),
+			wire.JSONOperation(wire.Operation{Name: "DeleteItem", Errors: []*wire.ErrorShape{ErrConditionalCheckFailedException, ErrProvisionedThroughputExceededException, ErrResourceNotFoundException, ErrItemCollectionSizeLimitExceededException, ErrTransactionConflictException, ErrRequestLimitExceeded, ErrInternalServerError, ErrReplicatedWriteConflictException, ErrThrottlingException}}, o.DeleteItem,
+				wire.JSONCodec[DeleteItemInput, DeleteItemOutput]{Decode: decodeDeleteItemInput, Check: checkDeleteItemInput, Encode: appendDeleteItemOutput}),
+			wire.JSONOperation(wire.Operation{Name: "DeleteResourcePolicy", Errors: []*wire.ErrorShape{ErrResourceNotFoundException, ErrInternalServerError, ErrPolicyNotFoundException, ErrResourceInUseException, ErrLimitExceededException}}, o.DeleteResourcePolicy,
+				wire.JSONCodec[DeleteResourcePolicyInput, DeleteResourcePolicyOutput]{Decode: decodeDeleteResourcePolicyInput, Check: checkDeleteResourcePolicyInput, Encode: appendDeleteResourcePolicyOutput}),
+			wire.JSONOperation(wire.Operation{Name: "DeleteTable", Errors: []*wire.ErrorShape{ErrResourceInUseException, ErrResourceNotFoundException, ErrLimitExceededException, ErrInternalServerError}}, o.DeleteTable,
+				wire.JSONCodec[DeleteTableInput, DeleteTableOutput]{Decode: decodeDeleteTableInput, Check: checkDeleteTableInput, Encode: appendDeleteTableOutput}),
+			wire.JSONOperation(wire.Operation{Name: "DescribeContinuousBackups", ReadOnly: true, Errors: []*wire.ErrorShape{ErrTableNotFoundException, ErrInternalServerError}}, o.DescribeContinuousBackups,
+				wire.JSONCodec[DescribeContinuousBackupsInput, DescribeContinuousBackupsOutput]{Decode: decodeDescribeContinuousBackupsInput, Check: checkDescribeContinuousBackupsInput, Encode: appendDescribeContinuousBackupsOutput}),
+			wire.JSONOperation(wire.Operation{Name: "DescribeEndpoints", ReadOnly: true}, o.DescribeEndpoints,
+				wire.JSONCodec[DescribeEndpointsRequest, DescribeEndpointsResponse]{Decode: decodeDescribeEndpointsRequest, Encode: appendDescribeEndpointsResponse}),
+			wire.JSONOperation(wire.Operation{Name: "DescribeExport", ReadOnly: true, Errors: []*wire.ErrorShape{ErrExportNotFoundException, ErrLimitExceededException, ErrInternalServerError}}, o.DescribeExport,
+				wire.JSONCodec[DescribeExportInput, DescribeExportOutput]{Decode: decodeDescribeExportInput, Check: checkDescribeExportInput, Encode: appendDescribeExportOutput}),
+			wire.JSONOperation(wire.Operation{Name: "DescribeLimits", ReadOnly: true, Errors: []*wire.ErrorShape{ErrInternalServerError}}, o.DescribeLimits,
+				wire.JSONCodec[DescribeLimitsInput, DescribeLimitsOutput]{Decode: decodeDescribeLimitsInput, Encode: appendDescribeLimitsOutput}),
+			wire.JSONOperation(wire.Operation{Name: "DescribeTable", ReadOnly: true, Errors: []*wire.ErrorShape{ErrResourceNotFoundException, ErrInternalServerError}}, o.DescribeTable,
+				wire.JSONCodec[DescribeTableInput, DescribeTableOutput]{Decode: decodeDescribeTableInput, Check: checkDescribeTableInput, Encode: appendDescribeTableOutput}),
+			wire.JSONOperation(wire.Operation{Name: "DescribeTimeToLive", ReadOnly: true, Errors: []*wire.ErrorShape{ErrResourceNotFoundException, ErrInternalServerError}}, o.DescribeTimeToLive,
+				wire.JSONCodec[DescribeTimeToLiveInput, DescribeTimeToLiveOutput]{Decode: decodeDescribeTimeToLiveInput, Check: checkDescribeTimeToLiveInput, Encode: appendDescribeTimeToLiveOutput}),
+			wire.JSONOperation(wire.Operation{Name: "ExportTableToPointInTime", Errors: []*wire.ErrorShape{ErrTableNotFoundException, ErrPointInTimeRecoveryUnavailableException, ErrLimitExceededException, ErrInvalidExportTimeException, ErrExportConflictException, ErrInternalServerError}}, o.ExportTableToPointInTime,
+				wire.JSONCodec[ExportTableToPointInTimeInput, ExportTableToPointInTimeOutput]{Decode: decodeExportTableToPointInTimeInput, Check: checkExportTableToPointInTimeInput, Encode: appendExportTableToPointInTimeOutput}),
+			wire.JSONOperation(wire.Operation{Name: "GetItem", ReadOnly: true, Errors: []*wire.ErrorShape{ErrProvisionedThroughputExceededException, ErrResourceNotFoundException, ErrRequestLimitExceeded, ErrInternalServerError, ErrThrottlingException}}, o.GetItem,
+				wire.JSONCodec[GetItemInput, GetItemOutput]{Decode: decodeGetItemInput, Check: checkGetItemInput, Encode: appendGetItemOutput}),
+			wire.JSONOperation(wire.Operation{Name: "GetResourcePolicy", ReadOnly: true, Errors: []*wire.ErrorShape{ErrResourceNotFoundException, ErrInternalServerError, ErrPolicyNotFoundException}}, o.GetResourcePolicy,
+				wire.JSONCodec[GetResourcePolicyInput, GetResourcePolicyOutput]{Decode: decodeGetResourcePolicyInput, Check: checkGetResourcePolicyInput, Encode: appendGetResourcePolicyOutput}),
+			wire.JSONOperation(wire.Operation{Name: "ListExports", ReadOnly: true, Errors: []*wire.ErrorShape{ErrLimitExceededException, ErrInternalServerError}}, o.ListExports,
+				wire.JSONCodec[ListExportsInput, ListExportsOutput]{Decode: decodeListExportsInput, Check: checkListExportsInput, Encode: appendListExportsOutput}),
+			wire.JSONOperation(wire.Operation{Name: "ListTables", ReadOnly: true, Errors: []*wire.ErrorShape{ErrInternalServerError}}, o.ListTables,
+				wire.JSONCodec[ListTablesInput, ListTablesOutput]{Decode: decodeListTablesInput, Check: checkListTablesInput, Encode: appendListTablesOutput}),
+			wire.JSONOperation(wire.Operation{Name: "ListTagsOfResource", ReadOnly: true, Errors: []*wire.ErrorShape{ErrResourceNotFoundException, ErrInternalServerError}}, o.ListTagsOfResource,
+				wire.JSONCodec[ListTagsOfResourceInput, ListTagsOfResourceOutput]{Decode: decodeListTagsOfResourceInput, Check: checkListTagsOfResourceInput, Encode: appendListTagsOfResourceOutput}),
+			wire.JSONOperation(wire.Operation{Name: "PutItem", Errors: []*wire.ErrorShape{ErrConditionalCheckFailedException, ErrProvisionedThroughputExceededException, ErrResourceNotFoundException, ErrItemCollectionSizeLimitExceededException, ErrTransactionConflictException, ErrRequestLimitExceeded, ErrInternalServerError, ErrReplicatedWriteConflictException, ErrThrottlingException}}, o.PutItem,
+				wire.JSONCodec[PutItemInput, PutItemOutput]{Decode: decodePutItemInput, Check: checkPutItemInput, Encode: appendPutItemOutput}),
+			wire.JSONOperation(wire.Operation{Name: "PutResourcePolicy", Errors: []*wire.ErrorShape{ErrResourceNotFoundException, ErrInternalServerError, ErrLimitExceededException, ErrPolicyNotFoundException, ErrResourceInUseException}}, o.PutResourcePolicy,
+				wire.JSONCodec[PutResourcePolicyInput, PutResourcePolicyOutput]{Decode: decodePutResourcePolicyInput, Check: checkPutResourcePolicyInput, Encode: appendPutResourcePolicyOutput}),
+			wire.JSONOperation(wire.Operation{Name: "Query", ReadOnly: true, Errors: []*wire.ErrorShape{ErrProvisionedThroughputExceededException, ErrResourceNotFoundException, ErrRequestLimitExceeded, ErrInternalServerError, ErrThrottlingException}}, o.Query,
+				wire.JSONCodec[QueryInput, QueryOutput]{Decode: decodeQueryInput, Check: checkQueryInput, Encode: appendQueryOutput}),
+			wire.JSONOperation(wire.Operation{Name: "Scan", ReadOnly: true, Errors: []*wire.ErrorShape{ErrProvisionedThroughputExceededException, ErrResourceNotFoundException, ErrRequestLimitExceeded, ErrInternalServerError, ErrThrottlingException}}, o.Scan,
+				wire.JSONCodec[ScanInput, ScanOutput]{Decode: decodeScanInput, Check: checkScanInput, Encode: appendScanOutput}),
+			wire.JSONOperation(wire.Operation{Name: "TagResource", Errors: []*wire.ErrorShape{ErrLimitExceededException, ErrResourceNotFoundException, ErrInternalServerError, ErrResourceInUseException}}, wire.NoOutput(o.TagResource),
+				wire.JSONCodec[TagResourceInput, struct{}]{Decode: decodeTagResourceInput, Check: checkTagResourceInput}),
+			wire.JSONOperation(wire.Operation{Name: "TransactGetItems", Errors: []*wire.ErrorShape{ErrResourceNotFoundException, ErrTransactionCanceledException, ErrProvisionedThroughputExceededException, ErrRequestLimitExceeded, ErrInternalServerError, ErrThrottlingException}}, o.TransactGetItems,
+				wire.JSONCodec[TransactGetItemsInput, TransactGetItemsOutput]{Decode: decodeTransactGetItemsInput, Check: checkTransactGetItemsInput, Encode: appendTransactGetItemsOutput}),
+			wire.JSONOperation(wire.Operation{Name: "TransactWriteItems", Errors: []*wire.ErrorShape{ErrResourceNotFoundException, ErrTransactionCanceledException, ErrTransactionInProgressException, ErrIdempotentParameterMismatchException, ErrProvisionedThroughputExceededException, ErrRequestLimitExceeded, ErrInternalServerError, ErrThrottlingException}}, o.TransactWriteItems,
+				wire.JSONCodec[TransactWriteItemsInput, TransactWriteItemsOutput]{Decode: decodeTransactWriteItemsInput, Check: checkTransactWriteItemsInput, Encode: appendTransactWriteItemsOutput}),
+			wire.JSONOperation(wire.Operation{Name: "UntagResource", Errors: []*wire.ErrorShape{ErrLimitExceededException, ErrResourceNotFoundException, ErrInternalServerError, ErrResourceInUseException}}, wire.NoOutput(o.UntagResource),
+				wire.JSONCodec[UntagResourceInput, struct{}]{Decode: decodeUntagResourceInput, Check: checkUntagResourceInput}),
+			wire.JSONOperation(wire.Operation{Name: "UpdateContinuousBackups", Errors: []*wire.ErrorShape{ErrTableNotFoundException, ErrContinuousBackupsUnavailableException, ErrInternalServerError}}, o.UpdateContinuousBackups,
+				wire.JSONCodec[UpdateContinuousBackupsInput, UpdateContinuousBackupsOutput]{Decode: decodeUpdateContinuousBackupsInput, Check: checkUpdateContinuousBackupsInput, Encode: appendUpdateContinuousBackupsOutput}),
+			wire.JSONOperation(wire.Operation{Name: "UpdateItem", Errors: []*wire.ErrorShape{ErrConditionalCheckFailedException, ErrProvisionedThroughputExceededException, ErrResourceNotFoundException, ErrItemCollectionSizeLimitExceededException, ErrTransactionConflictException, ErrRequestLimitExceeded, ErrInternalServerError, ErrReplicatedWriteConflictException, ErrThrottlingException}}, o.UpdateItem,
+				wire.JSONCodec[UpdateItemInput, UpdateItemOutput]{Decode: decodeUpdateItemInput, Check: checkUpdateItemInput, Encode: appendUpdateItemOutput}),
+			wire.JSONOperation(wire.Operation{Name: "UpdateTable", Errors: []*wire.ErrorShape{ErrResourceInUseException, ErrResourceNotFoundException, ErrLimitExceededException, ErrInternalServerError}}, o.UpdateTable,
+				wire.JSONCodec[UpdateTableInput, UpdateTableOutput]{Decode: decodeUpdateTableInput, Check: checkUpdateTableInput, Encode: appendUpdateTableOutput}),
+			wire.JSONOperation(wire.Operation{Name: "UpdateTimeToLive", Errors: []*wire.ErrorShape{ErrResourceInUseException, ErrResourceNotFoundException, ErrLimitExceededException, ErrInternalServerError}}, o.UpdateTimeToLive,
+				wire.JSONCodec[UpdateTimeToLiveInput, UpdateTimeToLiveOutput]{Decode: decodeUpdateTimeToLiveInput, Check: checkUpdateTimeToLiveInput, Encode: appendUpdateTimeToLiveOutput}),
+		},
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"github.com/penstock-io/penstock/internal/identity"
+	"github.com/penstock-io/penstock/internal/wire"
 )
 
 // APIVersion is the version of the API these shapes belong to.
@@ -13,10 +14,41 @@ const APIVersion = "2012-08-10"
 
 // Operations has one field per operation of the service. A front fills in those it serves; the rest
 // answer with the error this service has for an operation that is not offered. The input a handler
-// gets has passed every constraint of the model.
+// gets has passed every constraint of the model and is the handler's to keep.
 type Operations struct {
 	DescribeStream   func(context.Context, identity.Caller, *DescribeStreamInput) (*DescribeStreamOutput, error)
 	GetRecords       func(context.Context, identity.Caller, *GetRecordsInput) (*GetRecordsOutput, error)
 	GetShardIterator func(context.Context, identity.Caller, *GetShardIteratorInput) (*GetShardIteratorOutput, error)
 	ListStreams      func(context.Context, identity.Caller, *ListStreamsInput) (*ListStreamsOutput, error)
+}
+
+// Service returns the service that o serves. faults says which declared error a fault becomes.
+func (o Operations) Service(faults wire.FaultTable) *wire.Service {
+	return &wire.Service{
+		Name:         "dynamodbstreams",
+		SigningName:  "dynamodb",
+		Version:      APIVersion,
+		Protocol:     wire.AWSJSON,
+		TargetPrefix: "DynamoDBStreams_20120810",
+		JSONVersion:  "1.0",
+		Faults:       faults,
+		AuthStatus:   400,
+		Errors: []*wire.ErrorShape{
+			ErrExpiredIteratorException,
+			ErrInternalServerError,
+			ErrLimitExceededException,
+			ErrResourceNotFoundException,
+			ErrTrimmedDataAccessException,
+		},
+		Operations: []wire.Operation{
+			wire.JSONOperation(wire.Operation{Name: "DescribeStream", ReadOnly: true, Errors: []*wire.ErrorShape{ErrResourceNotFoundException, ErrInternalServerError}}, o.DescribeStream,
+				wire.JSONCodec[DescribeStreamInput, DescribeStreamOutput]{Decode: decodeDescribeStreamInput, Check: checkDescribeStreamInput, Encode: appendDescribeStreamOutput}),
+			wire.JSONOperation(wire.Operation{Name: "GetRecords", ReadOnly: true, Errors: []*wire.ErrorShape{ErrResourceNotFoundException, ErrLimitExceededException, ErrInternalServerError, ErrExpiredIteratorException, ErrTrimmedDataAccessException}}, o.GetRecords,
+				wire.JSONCodec[GetRecordsInput, GetRecordsOutput]{Decode: decodeGetRecordsInput, Check: checkGetRecordsInput, Encode: appendGetRecordsOutput}),
+			wire.JSONOperation(wire.Operation{Name: "GetShardIterator", ReadOnly: true, Errors: []*wire.ErrorShape{ErrResourceNotFoundException, ErrInternalServerError, ErrTrimmedDataAccessException}}, o.GetShardIterator,
+				wire.JSONCodec[GetShardIteratorInput, GetShardIteratorOutput]{Decode: decodeGetShardIteratorInput, Check: checkGetShardIteratorInput, Encode: appendGetShardIteratorOutput}),
+			wire.JSONOperation(wire.Operation{Name: "ListStreams", ReadOnly: true, Errors: []*wire.ErrorShape{ErrResourceNotFoundException, ErrInternalServerError}}, o.ListStreams,
+				wire.JSONCodec[ListStreamsInput, ListStreamsOutput]{Decode: decodeListStreamsInput, Check: checkListStreamsInput, Encode: appendListStreamsOutput}),
+		},
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"github.com/penstock-io/penstock/internal/identity"
+	"github.com/penstock-io/penstock/internal/wire"
 )
 
 // APIVersion is the version of the API these shapes belong to.
@@ -13,7 +14,7 @@ const APIVersion = "2014-11-01"
 
 // Operations has one field per operation of the service. A front fills in those it serves; the rest
 // answer with the error this service has for an operation that is not offered. The input a handler
-// gets has passed every constraint of the model.
+// gets has passed every constraint of the model and is the handler's to keep.
 type Operations struct {
 	CancelKeyDeletion   func(context.Context, identity.Caller, *CancelKeyDeletionRequest) (*CancelKeyDeletionResponse, error)
 	CreateAlias         func(context.Context, identity.Caller, *CreateAliasRequest) error
@@ -31,4 +32,79 @@ type Operations struct {
 	ListKeys            func(context.Context, identity.Caller, *ListKeysRequest) (*ListKeysResponse, error)
 	RevokeGrant         func(context.Context, identity.Caller, *RevokeGrantRequest) error
 	ScheduleKeyDeletion func(context.Context, identity.Caller, *ScheduleKeyDeletionRequest) (*ScheduleKeyDeletionResponse, error)
+}
+
+// Service returns the service that o serves. faults says which declared error a fault becomes.
+func (o Operations) Service(faults wire.FaultTable) *wire.Service {
+	return &wire.Service{
+		Name:         "kms",
+		SigningName:  "kms",
+		Version:      APIVersion,
+		Protocol:     wire.AWSJSON,
+		TargetPrefix: "TrentService",
+		JSONVersion:  "1.1",
+		Faults:       faults,
+		Errors: []*wire.ErrorShape{
+			ErrAlreadyExistsException,
+			ErrCloudHsmClusterInvalidConfigurationException,
+			ErrCustomKeyStoreInvalidStateException,
+			ErrCustomKeyStoreNotFoundException,
+			ErrDependencyTimeoutException,
+			ErrDisabledException,
+			ErrDryRunOperationException,
+			ErrIncorrectKeyException,
+			ErrInvalidAliasNameException,
+			ErrInvalidArnException,
+			ErrInvalidCiphertextException,
+			ErrInvalidGrantIdException,
+			ErrInvalidGrantTokenException,
+			ErrInvalidKeyUsageException,
+			ErrInvalidMarkerException,
+			ErrKMSInternalException,
+			ErrKMSInvalidStateException,
+			ErrKeyUnavailableException,
+			ErrLimitExceededException,
+			ErrMalformedPolicyDocumentException,
+			ErrNotFoundException,
+			ErrTagException,
+			ErrUnsupportedOperationException,
+			ErrXksKeyAlreadyInUseException,
+			ErrXksKeyInvalidConfigurationException,
+			ErrXksKeyNotFoundException,
+		},
+		Operations: []wire.Operation{
+			wire.JSONOperation(wire.Operation{Name: "CancelKeyDeletion", Errors: []*wire.ErrorShape{ErrNotFoundException, ErrInvalidArnException, ErrDependencyTimeoutException, ErrKMSInternalException, ErrKMSInvalidStateException}}, o.CancelKeyDeletion,
+				wire.JSONCodec[CancelKeyDeletionRequest, CancelKeyDeletionResponse]{Decode: decodeCancelKeyDeletionRequest, Check: checkCancelKeyDeletionRequest, Encode: appendCancelKeyDeletionResponse}),
+			wire.JSONOperation(wire.Operation{Name: "CreateAlias", Errors: []*wire.ErrorShape{ErrDependencyTimeoutException, ErrAlreadyExistsException, ErrNotFoundException, ErrInvalidAliasNameException, ErrKMSInternalException, ErrLimitExceededException, ErrKMSInvalidStateException}}, wire.NoOutput(o.CreateAlias),
+				wire.JSONCodec[CreateAliasRequest, struct{}]{Decode: decodeCreateAliasRequest, Check: checkCreateAliasRequest}),
+			wire.JSONOperation(wire.Operation{Name: "CreateGrant", Errors: []*wire.ErrorShape{ErrNotFoundException, ErrDisabledException, ErrDependencyTimeoutException, ErrInvalidArnException, ErrKMSInternalException, ErrInvalidGrantTokenException, ErrLimitExceededException, ErrKMSInvalidStateException, ErrDryRunOperationException}}, o.CreateGrant,
+				wire.JSONCodec[CreateGrantRequest, CreateGrantResponse]{Decode: decodeCreateGrantRequest, Check: checkCreateGrantRequest, Encode: appendCreateGrantResponse}),
+			wire.JSONOperation(wire.Operation{Name: "CreateKey", Errors: []*wire.ErrorShape{ErrMalformedPolicyDocumentException, ErrDependencyTimeoutException, ErrInvalidArnException, ErrUnsupportedOperationException, ErrKMSInternalException, ErrLimitExceededException, ErrTagException, ErrCustomKeyStoreNotFoundException, ErrCustomKeyStoreInvalidStateException, ErrCloudHsmClusterInvalidConfigurationException, ErrXksKeyInvalidConfigurationException, ErrXksKeyAlreadyInUseException, ErrXksKeyNotFoundException}}, o.CreateKey,
+				wire.JSONCodec[CreateKeyRequest, CreateKeyResponse]{Decode: decodeCreateKeyRequest, Check: checkCreateKeyRequest, Encode: appendCreateKeyResponse}),
+			wire.JSONOperation(wire.Operation{Name: "Decrypt", Errors: []*wire.ErrorShape{ErrNotFoundException, ErrDisabledException, ErrInvalidCiphertextException, ErrKeyUnavailableException, ErrIncorrectKeyException, ErrInvalidKeyUsageException, ErrDependencyTimeoutException, ErrInvalidGrantTokenException, ErrKMSInternalException, ErrKMSInvalidStateException, ErrDryRunOperationException}}, o.Decrypt,
+				wire.JSONCodec[DecryptRequest, DecryptResponse]{Decode: decodeDecryptRequest, Check: checkDecryptRequest, Encode: appendDecryptResponse}),
+			wire.JSONOperation(wire.Operation{Name: "DeleteAlias", Errors: []*wire.ErrorShape{ErrDependencyTimeoutException, ErrNotFoundException, ErrKMSInternalException, ErrKMSInvalidStateException}}, wire.NoOutput(o.DeleteAlias),
+				wire.JSONCodec[DeleteAliasRequest, struct{}]{Decode: decodeDeleteAliasRequest, Check: checkDeleteAliasRequest}),
+			wire.JSONOperation(wire.Operation{Name: "DescribeKey", ReadOnly: true, Errors: []*wire.ErrorShape{ErrNotFoundException, ErrInvalidArnException, ErrDependencyTimeoutException, ErrKMSInternalException}}, o.DescribeKey,
+				wire.JSONCodec[DescribeKeyRequest, DescribeKeyResponse]{Decode: decodeDescribeKeyRequest, Check: checkDescribeKeyRequest, Encode: appendDescribeKeyResponse}),
+			wire.JSONOperation(wire.Operation{Name: "DisableKey", Errors: []*wire.ErrorShape{ErrNotFoundException, ErrInvalidArnException, ErrDependencyTimeoutException, ErrKMSInternalException, ErrKMSInvalidStateException}}, wire.NoOutput(o.DisableKey),
+				wire.JSONCodec[DisableKeyRequest, struct{}]{Decode: decodeDisableKeyRequest, Check: checkDisableKeyRequest}),
+			wire.JSONOperation(wire.Operation{Name: "EnableKey", Errors: []*wire.ErrorShape{ErrNotFoundException, ErrInvalidArnException, ErrDependencyTimeoutException, ErrKMSInternalException, ErrLimitExceededException, ErrKMSInvalidStateException}}, wire.NoOutput(o.EnableKey),
+				wire.JSONCodec[EnableKeyRequest, struct{}]{Decode: decodeEnableKeyRequest, Check: checkEnableKeyRequest}),
+			wire.JSONOperation(wire.Operation{Name: "Encrypt", Errors: []*wire.ErrorShape{ErrNotFoundException, ErrDisabledException, ErrKeyUnavailableException, ErrDependencyTimeoutException, ErrInvalidKeyUsageException, ErrInvalidGrantTokenException, ErrKMSInternalException, ErrKMSInvalidStateException, ErrDryRunOperationException}}, o.Encrypt,
+				wire.JSONCodec[EncryptRequest, EncryptResponse]{Decode: decodeEncryptRequest, Check: checkEncryptRequest, Encode: appendEncryptResponse}),
+			wire.JSONOperation(wire.Operation{Name: "GenerateDataKey", Errors: []*wire.ErrorShape{ErrNotFoundException, ErrDisabledException, ErrKeyUnavailableException, ErrDependencyTimeoutException, ErrInvalidKeyUsageException, ErrInvalidGrantTokenException, ErrKMSInternalException, ErrKMSInvalidStateException, ErrDryRunOperationException}}, o.GenerateDataKey,
+				wire.JSONCodec[GenerateDataKeyRequest, GenerateDataKeyResponse]{Decode: decodeGenerateDataKeyRequest, Check: checkGenerateDataKeyRequest, Encode: appendGenerateDataKeyResponse}),
+			wire.JSONOperation(wire.Operation{Name: "ListAliases", ReadOnly: true, Errors: []*wire.ErrorShape{ErrDependencyTimeoutException, ErrInvalidMarkerException, ErrKMSInternalException, ErrInvalidArnException, ErrNotFoundException}}, o.ListAliases,
+				wire.JSONCodec[ListAliasesRequest, ListAliasesResponse]{Decode: decodeListAliasesRequest, Check: checkListAliasesRequest, Encode: appendListAliasesResponse}),
+			wire.JSONOperation(wire.Operation{Name: "ListGrants", ReadOnly: true, Errors: []*wire.ErrorShape{ErrNotFoundException, ErrDependencyTimeoutException, ErrInvalidMarkerException, ErrInvalidGrantIdException, ErrInvalidArnException, ErrKMSInternalException, ErrKMSInvalidStateException}}, o.ListGrants,
+				wire.JSONCodec[ListGrantsRequest, ListGrantsResponse]{Decode: decodeListGrantsRequest, Check: checkListGrantsRequest, Encode: appendListGrantsResponse}),
+			wire.JSONOperation(wire.Operation{Name: "ListKeys", ReadOnly: true, Errors: []*wire.ErrorShape{ErrDependencyTimeoutException, ErrKMSInternalException, ErrInvalidMarkerException}}, o.ListKeys,
+				wire.JSONCodec[ListKeysRequest, ListKeysResponse]{Decode: decodeListKeysRequest, Check: checkListKeysRequest, Encode: appendListKeysResponse}),
+			wire.JSONOperation(wire.Operation{Name: "RevokeGrant", Errors: []*wire.ErrorShape{ErrNotFoundException, ErrDependencyTimeoutException, ErrInvalidArnException, ErrInvalidGrantIdException, ErrKMSInternalException, ErrKMSInvalidStateException, ErrDryRunOperationException}}, wire.NoOutput(o.RevokeGrant),
+				wire.JSONCodec[RevokeGrantRequest, struct{}]{Decode: decodeRevokeGrantRequest, Check: checkRevokeGrantRequest}),
+			wire.JSONOperation(wire.Operation{Name: "ScheduleKeyDeletion", Errors: []*wire.ErrorShape{ErrNotFoundException, ErrInvalidArnException, ErrDependencyTimeoutException, ErrKMSInternalException, ErrKMSInvalidStateException}}, o.ScheduleKeyDeletion,
+				wire.JSONCodec[ScheduleKeyDeletionRequest, ScheduleKeyDeletionResponse]{Decode: decodeScheduleKeyDeletionRequest, Check: checkScheduleKeyDeletionRequest, Encode: appendScheduleKeyDeletionResponse}),
+		},
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"github.com/penstock-io/penstock/internal/identity"
+	"github.com/penstock-io/penstock/internal/wire"
 )
 
 // APIVersion is the version of the API these shapes belong to.
@@ -13,7 +14,7 @@ const APIVersion = "2018-04-01"
 
 // Operations has one field per operation of the service. A front fills in those it serves; the rest
 // answer with the error this service has for an operation that is not offered. The input a handler
-// gets has passed every constraint of the model.
+// gets has passed every constraint of the model and is the handler's to keep.
 type Operations struct {
 	CreateActionConnector              func(context.Context, identity.Caller, *CreateActionConnectorRequest) (*CreateActionConnectorResponse, error)
 	CreateVPCConnection                func(context.Context, identity.Caller, *CreateVPCConnectionRequest) (*CreateVPCConnectionResponse, error)
@@ -31,4 +32,62 @@ type Operations struct {
 	UpdateActionConnector              func(context.Context, identity.Caller, *UpdateActionConnectorRequest) (*UpdateActionConnectorResponse, error)
 	UpdateActionConnectorPermissions   func(context.Context, identity.Caller, *UpdateActionConnectorPermissionsRequest) (*UpdateActionConnectorPermissionsResponse, error)
 	UpdateVPCConnection                func(context.Context, identity.Caller, *UpdateVPCConnectionRequest) (*UpdateVPCConnectionResponse, error)
+}
+
+// Service returns the service that o serves. faults says which declared error a fault becomes.
+func (o Operations) Service(faults wire.FaultTable) *wire.Service {
+	return &wire.Service{
+		Name:         "quicksight",
+		SigningName:  "quicksight",
+		Version:      APIVersion,
+		Protocol:     wire.RESTJSON,
+		Faults:       faults,
+		InvalidInput: ErrInvalidParameterValueException,
+		Errors: []*wire.ErrorShape{
+			ErrAccessDeniedException,
+			ErrConflictException,
+			ErrInternalFailureException,
+			ErrInvalidNextTokenException,
+			ErrInvalidParameterValueException,
+			ErrLimitExceededException,
+			ErrResourceExistsException,
+			ErrResourceNotFoundException,
+			ErrThrottlingException,
+			ErrUnsupportedUserEditionException,
+		},
+		Operations: []wire.Operation{
+			wire.RESTOperation(wire.Operation{Name: "CreateActionConnector", Method: "POST", URI: "/accounts/{AwsAccountId}/action-connectors", Status: 200, Errors: []*wire.ErrorShape{ErrThrottlingException, ErrResourceExistsException, ErrInvalidParameterValueException, ErrInternalFailureException, ErrAccessDeniedException, ErrConflictException}}, o.CreateActionConnector,
+				wire.RESTCodec[CreateActionConnectorRequest, CreateActionConnectorResponse]{Decode: requestCreateActionConnector, Check: checkCreateActionConnectorRequest, Encode: appendCreateActionConnectorResponse, Status: func(v *CreateActionConnectorResponse) *int32 { return v.Status }}),
+			wire.RESTOperation(wire.Operation{Name: "CreateVPCConnection", Method: "POST", URI: "/accounts/{AwsAccountId}/vpc-connections", Status: 200, Errors: []*wire.ErrorShape{ErrAccessDeniedException, ErrConflictException, ErrInvalidParameterValueException, ErrLimitExceededException, ErrResourceExistsException, ErrThrottlingException, ErrUnsupportedUserEditionException, ErrInternalFailureException}}, o.CreateVPCConnection,
+				wire.RESTCodec[CreateVPCConnectionRequest, CreateVPCConnectionResponse]{Decode: requestCreateVPCConnection, Check: checkCreateVPCConnectionRequest, Encode: appendCreateVPCConnectionResponse, Status: func(v *CreateVPCConnectionResponse) *int32 { return v.Status }}),
+			wire.RESTOperation(wire.Operation{Name: "DeleteActionConnector", Method: "DELETE", URI: "/accounts/{AwsAccountId}/action-connectors/{ActionConnectorId}", Status: 200, Errors: []*wire.ErrorShape{ErrThrottlingException, ErrInvalidParameterValueException, ErrInternalFailureException, ErrResourceNotFoundException, ErrAccessDeniedException}}, o.DeleteActionConnector,
+				wire.RESTCodec[DeleteActionConnectorRequest, DeleteActionConnectorResponse]{Decode: requestDeleteActionConnector, Check: checkDeleteActionConnectorRequest, Encode: appendDeleteActionConnectorResponse, Status: func(v *DeleteActionConnectorResponse) *int32 { return v.Status }}),
+			wire.RESTOperation(wire.Operation{Name: "DeleteVPCConnection", Method: "DELETE", URI: "/accounts/{AwsAccountId}/vpc-connections/{VPCConnectionId}", Status: 200, Errors: []*wire.ErrorShape{ErrAccessDeniedException, ErrConflictException, ErrInvalidParameterValueException, ErrThrottlingException, ErrResourceNotFoundException, ErrUnsupportedUserEditionException, ErrInternalFailureException}}, o.DeleteVPCConnection,
+				wire.RESTCodec[DeleteVPCConnectionRequest, DeleteVPCConnectionResponse]{Decode: requestDeleteVPCConnection, Check: checkDeleteVPCConnectionRequest, Encode: appendDeleteVPCConnectionResponse, Status: func(v *DeleteVPCConnectionResponse) *int32 { return v.Status }}),
+			wire.RESTOperation(wire.Operation{Name: "DescribeActionConnector", ReadOnly: true, Method: "GET", URI: "/accounts/{AwsAccountId}/action-connectors/{ActionConnectorId}", Status: 200, Errors: []*wire.ErrorShape{ErrThrottlingException, ErrInvalidParameterValueException, ErrInternalFailureException, ErrResourceNotFoundException, ErrAccessDeniedException}}, o.DescribeActionConnector,
+				wire.RESTCodec[DescribeActionConnectorRequest, DescribeActionConnectorResponse]{Decode: requestDescribeActionConnector, Check: checkDescribeActionConnectorRequest, Encode: appendDescribeActionConnectorResponse, Status: func(v *DescribeActionConnectorResponse) *int32 { return v.Status }}),
+			wire.RESTOperation(wire.Operation{Name: "DescribeActionConnectorPermissions", ReadOnly: true, Method: "GET", URI: "/accounts/{AwsAccountId}/action-connectors/{ActionConnectorId}/permissions", Status: 200, Errors: []*wire.ErrorShape{ErrThrottlingException, ErrInvalidParameterValueException, ErrInternalFailureException, ErrResourceNotFoundException, ErrAccessDeniedException}}, o.DescribeActionConnectorPermissions,
+				wire.RESTCodec[DescribeActionConnectorPermissionsRequest, DescribeActionConnectorPermissionsResponse]{Decode: requestDescribeActionConnectorPermissions, Check: checkDescribeActionConnectorPermissionsRequest, Encode: appendDescribeActionConnectorPermissionsResponse, Status: func(v *DescribeActionConnectorPermissionsResponse) *int32 { return v.Status }}),
+			wire.RESTOperation(wire.Operation{Name: "DescribeVPCConnection", ReadOnly: true, Method: "GET", URI: "/accounts/{AwsAccountId}/vpc-connections/{VPCConnectionId}", Status: 200, Errors: []*wire.ErrorShape{ErrAccessDeniedException, ErrInvalidParameterValueException, ErrResourceNotFoundException, ErrThrottlingException, ErrUnsupportedUserEditionException, ErrInternalFailureException}}, o.DescribeVPCConnection,
+				wire.RESTCodec[DescribeVPCConnectionRequest, DescribeVPCConnectionResponse]{Decode: requestDescribeVPCConnection, Check: checkDescribeVPCConnectionRequest, Encode: appendDescribeVPCConnectionResponse}),
+			wire.RESTOperation(wire.Operation{Name: "ListActionConnectors", ReadOnly: true, Method: "GET", URI: "/accounts/{AwsAccountId}/action-connectors", Status: 200, Errors: []*wire.ErrorShape{ErrThrottlingException, ErrInvalidParameterValueException, ErrInternalFailureException, ErrInvalidNextTokenException, ErrAccessDeniedException}}, o.ListActionConnectors,
+				wire.RESTCodec[ListActionConnectorsRequest, ListActionConnectorsResponse]{Decode: requestListActionConnectors, Check: checkListActionConnectorsRequest, Encode: appendListActionConnectorsResponse, Status: func(v *ListActionConnectorsResponse) *int32 { return v.Status }}),
+			wire.RESTOperation(wire.Operation{Name: "ListTagsForResource", ReadOnly: true, Method: "GET", URI: "/resources/{ResourceArn}/tags", Status: 200, Errors: []*wire.ErrorShape{ErrAccessDeniedException, ErrInvalidParameterValueException, ErrResourceNotFoundException, ErrThrottlingException, ErrInternalFailureException}}, o.ListTagsForResource,
+				wire.RESTCodec[ListTagsForResourceRequest, ListTagsForResourceResponse]{Decode: requestListTagsForResource, Check: checkListTagsForResourceRequest, Encode: appendListTagsForResourceResponse, Status: func(v *ListTagsForResourceResponse) *int32 { return v.Status }}),
+			wire.RESTOperation(wire.Operation{Name: "ListVPCConnections", ReadOnly: true, Method: "GET", URI: "/accounts/{AwsAccountId}/vpc-connections", Status: 200, Errors: []*wire.ErrorShape{ErrAccessDeniedException, ErrInvalidParameterValueException, ErrThrottlingException, ErrInvalidNextTokenException, ErrUnsupportedUserEditionException, ErrInternalFailureException}}, o.ListVPCConnections,
+				wire.RESTCodec[ListVPCConnectionsRequest, ListVPCConnectionsResponse]{Decode: requestListVPCConnections, Check: checkListVPCConnectionsRequest, Encode: appendListVPCConnectionsResponse, Status: func(v *ListVPCConnectionsResponse) *int32 { return v.Status }}),
+			wire.RESTOperation(wire.Operation{Name: "SearchActionConnectors", ReadOnly: true, Method: "POST", URI: "/accounts/{AwsAccountId}/search/action-connectors", Status: 200, Errors: []*wire.ErrorShape{ErrThrottlingException, ErrInvalidParameterValueException, ErrInvalidNextTokenException, ErrAccessDeniedException}}, o.SearchActionConnectors,
+				wire.RESTCodec[SearchActionConnectorsRequest, SearchActionConnectorsResponse]{Decode: requestSearchActionConnectors, Check: checkSearchActionConnectorsRequest, Encode: appendSearchActionConnectorsResponse, Status: func(v *SearchActionConnectorsResponse) *int32 { return v.Status }}),
+			wire.RESTOperation(wire.Operation{Name: "TagResource", Method: "POST", URI: "/resources/{ResourceArn}/tags", Status: 200, Errors: []*wire.ErrorShape{ErrLimitExceededException, ErrAccessDeniedException, ErrInvalidParameterValueException, ErrResourceNotFoundException, ErrThrottlingException, ErrInternalFailureException}}, o.TagResource,
+				wire.RESTCodec[TagResourceRequest, TagResourceResponse]{Decode: requestTagResource, Check: checkTagResourceRequest, Encode: appendTagResourceResponse, Status: func(v *TagResourceResponse) *int32 { return v.Status }}),
+			wire.RESTOperation(wire.Operation{Name: "UntagResource", Method: "DELETE", URI: "/resources/{ResourceArn}/tags", Status: 200, Errors: []*wire.ErrorShape{ErrAccessDeniedException, ErrInvalidParameterValueException, ErrResourceNotFoundException, ErrThrottlingException, ErrInternalFailureException}}, o.UntagResource,
+				wire.RESTCodec[UntagResourceRequest, UntagResourceResponse]{Decode: requestUntagResource, Check: checkUntagResourceRequest, Encode: appendUntagResourceResponse, Status: func(v *UntagResourceResponse) *int32 { return v.Status }}),
+			wire.RESTOperation(wire.Operation{Name: "UpdateActionConnector", Method: "PUT", URI: "/accounts/{AwsAccountId}/action-connectors/{ActionConnectorId}", Status: 200, Errors: []*wire.ErrorShape{ErrThrottlingException, ErrInvalidParameterValueException, ErrInternalFailureException, ErrResourceNotFoundException, ErrAccessDeniedException, ErrConflictException}}, o.UpdateActionConnector,
+				wire.RESTCodec[UpdateActionConnectorRequest, UpdateActionConnectorResponse]{Decode: requestUpdateActionConnector, Check: checkUpdateActionConnectorRequest, Encode: appendUpdateActionConnectorResponse, Status: func(v *UpdateActionConnectorResponse) *int32 { return v.Status }}),
+			wire.RESTOperation(wire.Operation{Name: "UpdateActionConnectorPermissions", Method: "POST", URI: "/accounts/{AwsAccountId}/action-connectors/{ActionConnectorId}/permissions", Status: 200, Errors: []*wire.ErrorShape{ErrThrottlingException, ErrInvalidParameterValueException, ErrInternalFailureException, ErrResourceNotFoundException, ErrUnsupportedUserEditionException, ErrLimitExceededException, ErrAccessDeniedException, ErrConflictException}}, o.UpdateActionConnectorPermissions,
+				wire.RESTCodec[UpdateActionConnectorPermissionsRequest, UpdateActionConnectorPermissionsResponse]{Decode: requestUpdateActionConnectorPermissions, Check: checkUpdateActionConnectorPermissionsRequest, Encode: appendUpdateActionConnectorPermissionsResponse, Status: func(v *UpdateActionConnectorPermissionsResponse) *int32 { return v.Status }}),
+			wire.RESTOperation(wire.Operation{Name: "UpdateVPCConnection", Method: "PUT", URI: "/accounts/{AwsAccountId}/vpc-connections/{VPCConnectionId}", Status: 200, Errors: []*wire.ErrorShape{ErrAccessDeniedException, ErrConflictException, ErrInvalidParameterValueException, ErrLimitExceededException, ErrResourceNotFoundException, ErrThrottlingException, ErrUnsupportedUserEditionException, ErrInternalFailureException}}, o.UpdateVPCConnection,
+				wire.RESTCodec[UpdateVPCConnectionRequest, UpdateVPCConnectionResponse]{Decode: requestUpdateVPCConnection, Check: checkUpdateVPCConnectionRequest, Encode: appendUpdateVPCConnectionResponse, Status: func(v *UpdateVPCConnectionResponse) *int32 { return v.Status }}),
+		},
+	}
 }

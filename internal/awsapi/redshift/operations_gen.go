@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"github.com/penstock-io/penstock/internal/identity"
+	"github.com/penstock-io/penstock/internal/wire"
 )
 
 // APIVersion is the version of the API these shapes belong to.
@@ -13,7 +14,7 @@ const APIVersion = "2012-12-01"
 
 // Operations has one field per operation of the service. A front fills in those it serves; the rest
 // answer with the error this service has for an operation that is not offered. The input a handler
-// gets has passed every constraint of the model.
+// gets has passed every constraint of the model and is the handler's to keep.
 type Operations struct {
 	AddPartner                   func(context.Context, identity.Caller, *PartnerIntegrationInputMessage) (*PartnerIntegrationOutputMessage, error)
 	CreateCluster                func(context.Context, identity.Caller, *CreateClusterMessage) (*CreateClusterResult, error)
@@ -37,4 +38,112 @@ type Operations struct {
 	ModifyIntegration            func(context.Context, identity.Caller, *ModifyIntegrationMessage) (*Integration, error)
 	PutResourcePolicy            func(context.Context, identity.Caller, *PutResourcePolicyMessage) (*PutResourcePolicyResult, error)
 	UpdatePartnerStatus          func(context.Context, identity.Caller, *UpdatePartnerStatusInputMessage) (*PartnerIntegrationOutputMessage, error)
+}
+
+// Service returns the service that o serves. faults says which declared error a fault becomes.
+func (o Operations) Service(faults wire.FaultTable) *wire.Service {
+	return &wire.Service{
+		Name:         "redshift",
+		SigningName:  "redshift",
+		Version:      APIVersion,
+		Protocol:     wire.AWSQuery,
+		XMLNamespace: "http://redshift.amazonaws.com/doc/2012-12-01/",
+		Faults:       faults,
+		Errors: []*wire.ErrorShape{
+			ErrClusterAlreadyExistsFault,
+			ErrClusterNotFoundFault,
+			ErrClusterParameterGroupNotFoundFault,
+			ErrClusterQuotaExceededFault,
+			ErrClusterSecurityGroupNotFoundFault,
+			ErrClusterSnapshotAlreadyExistsFault,
+			ErrClusterSnapshotQuotaExceededFault,
+			ErrClusterSubnetGroupNotFoundFault,
+			ErrConflictPolicyUpdateFault,
+			ErrCustomCnameAssociationFault,
+			ErrDependentServiceAccessDeniedFault,
+			ErrDependentServiceRequestThrottlingFault,
+			ErrDependentServiceUnavailableFault,
+			ErrHsmClientCertificateNotFoundFault,
+			ErrHsmConfigurationNotFoundFault,
+			ErrInsufficientClusterCapacityFault,
+			ErrIntegrationAlreadyExistsFault,
+			ErrIntegrationConflictOperationFault,
+			ErrIntegrationConflictStateFault,
+			ErrIntegrationNotFoundFault,
+			ErrIntegrationQuotaExceededFault,
+			ErrIntegrationSourceNotFoundFault,
+			ErrIntegrationTargetNotFoundFault,
+			ErrInvalidClusterSecurityGroupStateFault,
+			ErrInvalidClusterStateFault,
+			ErrInvalidClusterSubnetGroupStateFault,
+			ErrInvalidClusterTrackFault,
+			ErrInvalidElasticIpFault,
+			ErrInvalidNamespaceFault,
+			ErrInvalidPolicyFault,
+			ErrInvalidRetentionPeriodFault,
+			ErrInvalidSubnet,
+			ErrInvalidTagFault,
+			ErrInvalidVPCNetworkStateFault,
+			ErrIpv6CidrBlockNotFoundFault,
+			ErrLimitExceededFault,
+			ErrNumberOfNodesPerClusterLimitExceededFault,
+			ErrNumberOfNodesQuotaExceededFault,
+			ErrPartnerNotFoundFault,
+			ErrRedshiftIdcApplicationNotExistsFault,
+			ErrResourceNotFoundFault,
+			ErrSnapshotScheduleNotFoundFault,
+			ErrTableLimitExceededFault,
+			ErrTagLimitExceededFault,
+			ErrUnauthorizedOperation,
+			ErrUnauthorizedPartnerIntegrationFault,
+			ErrUnsupportedOperationFault,
+			ErrUnsupportedOptionFault,
+		},
+		Operations: []wire.Operation{
+			wire.QueryOperation(wire.Operation{Name: "AddPartner", Result: "AddPartnerResult", Errors: []*wire.ErrorShape{ErrPartnerNotFoundFault, ErrClusterNotFoundFault, ErrUnauthorizedPartnerIntegrationFault, ErrUnsupportedOperationFault}}, o.AddPartner,
+				wire.QueryCodec[PartnerIntegrationInputMessage, PartnerIntegrationOutputMessage]{Decode: decodePartnerIntegrationInputMessage, Check: checkPartnerIntegrationInputMessage, Encode: appendPartnerIntegrationOutputMessage}),
+			wire.QueryOperation(wire.Operation{Name: "CreateCluster", Result: "CreateClusterResult", Errors: []*wire.ErrorShape{ErrClusterAlreadyExistsFault, ErrInsufficientClusterCapacityFault, ErrClusterParameterGroupNotFoundFault, ErrClusterSecurityGroupNotFoundFault, ErrClusterQuotaExceededFault, ErrNumberOfNodesQuotaExceededFault, ErrNumberOfNodesPerClusterLimitExceededFault, ErrClusterSubnetGroupNotFoundFault, ErrInvalidVPCNetworkStateFault, ErrInvalidClusterSubnetGroupStateFault, ErrInvalidSubnet, ErrUnauthorizedOperation, ErrHsmClientCertificateNotFoundFault, ErrHsmConfigurationNotFoundFault, ErrInvalidElasticIpFault, ErrTagLimitExceededFault, ErrInvalidTagFault, ErrLimitExceededFault, ErrDependentServiceRequestThrottlingFault, ErrInvalidClusterTrackFault, ErrSnapshotScheduleNotFoundFault, ErrInvalidRetentionPeriodFault, ErrIpv6CidrBlockNotFoundFault, ErrUnsupportedOperationFault, ErrRedshiftIdcApplicationNotExistsFault, ErrDependentServiceUnavailableFault, ErrDependentServiceAccessDeniedFault}}, o.CreateCluster,
+				wire.QueryCodec[CreateClusterMessage, CreateClusterResult]{Decode: decodeCreateClusterMessage, Check: checkCreateClusterMessage, Encode: appendCreateClusterResult}),
+			wire.QueryOperation(wire.Operation{Name: "CreateIntegration", Result: "CreateIntegrationResult", Errors: []*wire.ErrorShape{ErrIntegrationAlreadyExistsFault, ErrIntegrationConflictOperationFault, ErrIntegrationQuotaExceededFault, ErrIntegrationSourceNotFoundFault, ErrIntegrationTargetNotFoundFault, ErrUnsupportedOperationFault, ErrInvalidClusterStateFault, ErrTagLimitExceededFault, ErrInvalidTagFault}}, o.CreateIntegration,
+				wire.QueryCodec[CreateIntegrationMessage, Integration]{Decode: decodeCreateIntegrationMessage, Check: checkCreateIntegrationMessage, Encode: appendIntegration}),
+			wire.QueryOperation(wire.Operation{Name: "CreateTags", Errors: []*wire.ErrorShape{ErrTagLimitExceededFault, ErrResourceNotFoundFault, ErrInvalidTagFault, ErrInvalidClusterStateFault}}, wire.NoOutput(o.CreateTags),
+				wire.QueryCodec[CreateTagsMessage, struct{}]{Decode: decodeCreateTagsMessage, Check: checkCreateTagsMessage}),
+			wire.QueryOperation(wire.Operation{Name: "DeleteCluster", Result: "DeleteClusterResult", Errors: []*wire.ErrorShape{ErrClusterNotFoundFault, ErrInvalidClusterStateFault, ErrClusterSnapshotAlreadyExistsFault, ErrClusterSnapshotQuotaExceededFault, ErrInvalidRetentionPeriodFault}}, o.DeleteCluster,
+				wire.QueryCodec[DeleteClusterMessage, DeleteClusterResult]{Decode: decodeDeleteClusterMessage, Check: checkDeleteClusterMessage, Encode: appendDeleteClusterResult}),
+			wire.QueryOperation(wire.Operation{Name: "DeleteIntegration", Result: "DeleteIntegrationResult", Errors: []*wire.ErrorShape{ErrIntegrationNotFoundFault, ErrIntegrationConflictStateFault, ErrIntegrationConflictOperationFault, ErrUnsupportedOperationFault}}, o.DeleteIntegration,
+				wire.QueryCodec[DeleteIntegrationMessage, Integration]{Decode: decodeDeleteIntegrationMessage, Check: checkDeleteIntegrationMessage, Encode: appendIntegration}),
+			wire.QueryOperation(wire.Operation{Name: "DeletePartner", Result: "DeletePartnerResult", Errors: []*wire.ErrorShape{ErrPartnerNotFoundFault, ErrClusterNotFoundFault, ErrUnauthorizedPartnerIntegrationFault, ErrUnsupportedOperationFault}}, o.DeletePartner,
+				wire.QueryCodec[PartnerIntegrationInputMessage, PartnerIntegrationOutputMessage]{Decode: decodePartnerIntegrationInputMessage, Check: checkPartnerIntegrationInputMessage, Encode: appendPartnerIntegrationOutputMessage}),
+			wire.QueryOperation(wire.Operation{Name: "DeleteResourcePolicy", Errors: []*wire.ErrorShape{ErrResourceNotFoundFault, ErrUnsupportedOperationFault}}, wire.NoOutput(o.DeleteResourcePolicy),
+				wire.QueryCodec[DeleteResourcePolicyMessage, struct{}]{Decode: decodeDeleteResourcePolicyMessage, Check: checkDeleteResourcePolicyMessage}),
+			wire.QueryOperation(wire.Operation{Name: "DeleteTags", Errors: []*wire.ErrorShape{ErrResourceNotFoundFault, ErrInvalidTagFault}}, wire.NoOutput(o.DeleteTags),
+				wire.QueryCodec[DeleteTagsMessage, struct{}]{Decode: decodeDeleteTagsMessage, Check: checkDeleteTagsMessage}),
+			wire.QueryOperation(wire.Operation{Name: "DescribeClusters", ReadOnly: true, Result: "DescribeClustersResult", Errors: []*wire.ErrorShape{ErrClusterNotFoundFault, ErrInvalidTagFault}}, o.DescribeClusters,
+				wire.QueryCodec[DescribeClustersMessage, ClustersMessage]{Decode: decodeDescribeClustersMessage, Encode: appendClustersMessage}),
+			wire.QueryOperation(wire.Operation{Name: "DescribeInboundIntegrations", ReadOnly: true, Result: "DescribeInboundIntegrationsResult", Errors: []*wire.ErrorShape{ErrIntegrationNotFoundFault, ErrInvalidNamespaceFault, ErrUnsupportedOperationFault}}, o.DescribeInboundIntegrations,
+				wire.QueryCodec[DescribeInboundIntegrationsMessage, InboundIntegrationsMessage]{Decode: decodeDescribeInboundIntegrationsMessage, Check: checkDescribeInboundIntegrationsMessage, Encode: appendInboundIntegrationsMessage}),
+			wire.QueryOperation(wire.Operation{Name: "DescribeIntegrations", ReadOnly: true, Result: "DescribeIntegrationsResult", Errors: []*wire.ErrorShape{ErrIntegrationNotFoundFault, ErrUnsupportedOperationFault}}, o.DescribeIntegrations,
+				wire.QueryCodec[DescribeIntegrationsMessage, IntegrationsMessage]{Decode: decodeDescribeIntegrationsMessage, Check: checkDescribeIntegrationsMessage, Encode: appendIntegrationsMessage}),
+			wire.QueryOperation(wire.Operation{Name: "DescribeLoggingStatus", ReadOnly: true, Result: "DescribeLoggingStatusResult", Errors: []*wire.ErrorShape{ErrClusterNotFoundFault, ErrUnsupportedOperationFault}}, o.DescribeLoggingStatus,
+				wire.QueryCodec[DescribeLoggingStatusMessage, LoggingStatus]{Decode: decodeDescribeLoggingStatusMessage, Check: checkDescribeLoggingStatusMessage, Encode: appendLoggingStatus}),
+			wire.QueryOperation(wire.Operation{Name: "DescribePartners", ReadOnly: true, Result: "DescribePartnersResult", Errors: []*wire.ErrorShape{ErrClusterNotFoundFault, ErrUnauthorizedPartnerIntegrationFault, ErrUnsupportedOperationFault}}, o.DescribePartners,
+				wire.QueryCodec[DescribePartnersInputMessage, DescribePartnersOutputMessage]{Decode: decodeDescribePartnersInputMessage, Check: checkDescribePartnersInputMessage, Encode: appendDescribePartnersOutputMessage}),
+			wire.QueryOperation(wire.Operation{Name: "DescribeTags", ReadOnly: true, Result: "DescribeTagsResult", Errors: []*wire.ErrorShape{ErrResourceNotFoundFault, ErrInvalidTagFault}}, o.DescribeTags,
+				wire.QueryCodec[DescribeTagsMessage, TaggedResourceListMessage]{Decode: decodeDescribeTagsMessage, Encode: appendTaggedResourceListMessage}),
+			wire.QueryOperation(wire.Operation{Name: "GetClusterCredentials", ReadOnly: true, Result: "GetClusterCredentialsResult", Errors: []*wire.ErrorShape{ErrClusterNotFoundFault, ErrUnsupportedOperationFault}}, o.GetClusterCredentials,
+				wire.QueryCodec[GetClusterCredentialsMessage, ClusterCredentials]{Decode: decodeGetClusterCredentialsMessage, Check: checkGetClusterCredentialsMessage, Encode: appendClusterCredentials}),
+			wire.QueryOperation(wire.Operation{Name: "GetClusterCredentialsWithIAM", ReadOnly: true, Result: "GetClusterCredentialsWithIAMResult", Errors: []*wire.ErrorShape{ErrClusterNotFoundFault, ErrUnsupportedOperationFault}}, o.GetClusterCredentialsWithIAM,
+				wire.QueryCodec[GetClusterCredentialsWithIAMMessage, ClusterExtendedCredentials]{Decode: decodeGetClusterCredentialsWithIAMMessage, Encode: appendClusterExtendedCredentials}),
+			wire.QueryOperation(wire.Operation{Name: "GetResourcePolicy", ReadOnly: true, Result: "GetResourcePolicyResult", Errors: []*wire.ErrorShape{ErrResourceNotFoundFault, ErrInvalidPolicyFault, ErrUnsupportedOperationFault}}, o.GetResourcePolicy,
+				wire.QueryCodec[GetResourcePolicyMessage, GetResourcePolicyResult]{Decode: decodeGetResourcePolicyMessage, Check: checkGetResourcePolicyMessage, Encode: appendGetResourcePolicyResult}),
+			wire.QueryOperation(wire.Operation{Name: "ModifyCluster", Result: "ModifyClusterResult", Errors: []*wire.ErrorShape{ErrInvalidClusterStateFault, ErrInvalidClusterSecurityGroupStateFault, ErrClusterNotFoundFault, ErrNumberOfNodesQuotaExceededFault, ErrNumberOfNodesPerClusterLimitExceededFault, ErrClusterSecurityGroupNotFoundFault, ErrClusterParameterGroupNotFoundFault, ErrInsufficientClusterCapacityFault, ErrUnsupportedOptionFault, ErrUnauthorizedOperation, ErrHsmClientCertificateNotFoundFault, ErrHsmConfigurationNotFoundFault, ErrClusterAlreadyExistsFault, ErrLimitExceededFault, ErrDependentServiceRequestThrottlingFault, ErrInvalidElasticIpFault, ErrTableLimitExceededFault, ErrInvalidClusterTrackFault, ErrInvalidRetentionPeriodFault, ErrUnsupportedOperationFault, ErrCustomCnameAssociationFault, ErrIpv6CidrBlockNotFoundFault}}, o.ModifyCluster,
+				wire.QueryCodec[ModifyClusterMessage, ModifyClusterResult]{Decode: decodeModifyClusterMessage, Check: checkModifyClusterMessage, Encode: appendModifyClusterResult}),
+			wire.QueryOperation(wire.Operation{Name: "ModifyIntegration", Result: "ModifyIntegrationResult", Errors: []*wire.ErrorShape{ErrIntegrationNotFoundFault, ErrIntegrationConflictStateFault, ErrIntegrationConflictOperationFault, ErrIntegrationAlreadyExistsFault, ErrUnsupportedOperationFault}}, o.ModifyIntegration,
+				wire.QueryCodec[ModifyIntegrationMessage, Integration]{Decode: decodeModifyIntegrationMessage, Check: checkModifyIntegrationMessage, Encode: appendIntegration}),
+			wire.QueryOperation(wire.Operation{Name: "PutResourcePolicy", Result: "PutResourcePolicyResult", Errors: []*wire.ErrorShape{ErrResourceNotFoundFault, ErrInvalidPolicyFault, ErrConflictPolicyUpdateFault, ErrUnsupportedOperationFault}}, o.PutResourcePolicy,
+				wire.QueryCodec[PutResourcePolicyMessage, PutResourcePolicyResult]{Decode: decodePutResourcePolicyMessage, Check: checkPutResourcePolicyMessage, Encode: appendPutResourcePolicyResult}),
+			wire.QueryOperation(wire.Operation{Name: "UpdatePartnerStatus", Result: "UpdatePartnerStatusResult", Errors: []*wire.ErrorShape{ErrPartnerNotFoundFault, ErrClusterNotFoundFault, ErrUnauthorizedPartnerIntegrationFault, ErrUnsupportedOperationFault}}, o.UpdatePartnerStatus,
+				wire.QueryCodec[UpdatePartnerStatusInputMessage, PartnerIntegrationOutputMessage]{Decode: decodeUpdatePartnerStatusInputMessage, Check: checkUpdatePartnerStatusInputMessage, Encode: appendPartnerIntegrationOutputMessage}),
+		},
+	}
 }

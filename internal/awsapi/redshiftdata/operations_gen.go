@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"github.com/penstock-io/penstock/internal/identity"
+	"github.com/penstock-io/penstock/internal/wire"
 )
 
 // APIVersion is the version of the API these shapes belong to.
@@ -13,7 +14,7 @@ const APIVersion = "2019-12-20"
 
 // Operations has one field per operation of the service. A front fills in those it serves; the rest
 // answer with the error this service has for an operation that is not offered. The input a handler
-// gets has passed every constraint of the model.
+// gets has passed every constraint of the model and is the handler's to keep.
 type Operations struct {
 	BatchExecuteStatement func(context.Context, identity.Caller, *BatchExecuteStatementInput) (*BatchExecuteStatementOutput, error)
 	CancelStatement       func(context.Context, identity.Caller, *CancelStatementRequest) (*CancelStatementResponse, error)
@@ -26,4 +27,53 @@ type Operations struct {
 	ListSchemas           func(context.Context, identity.Caller, *ListSchemasRequest) (*ListSchemasResponse, error)
 	ListStatements        func(context.Context, identity.Caller, *ListStatementsRequest) (*ListStatementsResponse, error)
 	ListTables            func(context.Context, identity.Caller, *ListTablesRequest) (*ListTablesResponse, error)
+}
+
+// Service returns the service that o serves. faults says which declared error a fault becomes.
+func (o Operations) Service(faults wire.FaultTable) *wire.Service {
+	return &wire.Service{
+		Name:         "redshiftdata",
+		SigningName:  "redshift-data",
+		Version:      APIVersion,
+		Protocol:     wire.AWSJSON,
+		TargetPrefix: "RedshiftData",
+		JSONVersion:  "1.1",
+		Faults:       faults,
+		InvalidInput: ErrValidationException,
+		Errors: []*wire.ErrorShape{
+			ErrActiveSessionsExceededException,
+			ErrActiveStatementsExceededException,
+			ErrBatchExecuteStatementException,
+			ErrDatabaseConnectionException,
+			ErrExecuteStatementException,
+			ErrInternalServerException,
+			ErrQueryTimeoutException,
+			ErrResourceNotFoundException,
+			ErrValidationException,
+		},
+		Operations: []wire.Operation{
+			wire.JSONOperation(wire.Operation{Name: "BatchExecuteStatement", Errors: []*wire.ErrorShape{ErrValidationException, ErrActiveSessionsExceededException, ErrResourceNotFoundException, ErrActiveStatementsExceededException, ErrBatchExecuteStatementException, ErrInternalServerException}}, o.BatchExecuteStatement,
+				wire.JSONCodec[BatchExecuteStatementInput, BatchExecuteStatementOutput]{Decode: decodeBatchExecuteStatementInput, Check: checkBatchExecuteStatementInput, Encode: appendBatchExecuteStatementOutput}),
+			wire.JSONOperation(wire.Operation{Name: "CancelStatement", Errors: []*wire.ErrorShape{ErrValidationException, ErrResourceNotFoundException, ErrQueryTimeoutException, ErrInternalServerException, ErrDatabaseConnectionException}}, o.CancelStatement,
+				wire.JSONCodec[CancelStatementRequest, CancelStatementResponse]{Decode: decodeCancelStatementRequest, Check: checkCancelStatementRequest, Encode: appendCancelStatementResponse}),
+			wire.JSONOperation(wire.Operation{Name: "DescribeStatement", ReadOnly: true, Errors: []*wire.ErrorShape{ErrValidationException, ErrResourceNotFoundException, ErrInternalServerException}}, o.DescribeStatement,
+				wire.JSONCodec[DescribeStatementRequest, DescribeStatementResponse]{Decode: decodeDescribeStatementRequest, Check: checkDescribeStatementRequest, Encode: appendDescribeStatementResponse}),
+			wire.JSONOperation(wire.Operation{Name: "DescribeTable", ReadOnly: true, Errors: []*wire.ErrorShape{ErrValidationException, ErrResourceNotFoundException, ErrQueryTimeoutException, ErrInternalServerException, ErrDatabaseConnectionException}}, o.DescribeTable,
+				wire.JSONCodec[DescribeTableRequest, DescribeTableResponse]{Decode: decodeDescribeTableRequest, Check: checkDescribeTableRequest, Encode: appendDescribeTableResponse}),
+			wire.JSONOperation(wire.Operation{Name: "ExecuteStatement", Errors: []*wire.ErrorShape{ErrValidationException, ErrActiveSessionsExceededException, ErrResourceNotFoundException, ErrExecuteStatementException, ErrActiveStatementsExceededException, ErrInternalServerException}}, o.ExecuteStatement,
+				wire.JSONCodec[ExecuteStatementInput, ExecuteStatementOutput]{Decode: decodeExecuteStatementInput, Check: checkExecuteStatementInput, Encode: appendExecuteStatementOutput}),
+			wire.JSONOperation(wire.Operation{Name: "GetStatementResult", ReadOnly: true, Errors: []*wire.ErrorShape{ErrValidationException, ErrResourceNotFoundException, ErrInternalServerException}}, o.GetStatementResult,
+				wire.JSONCodec[GetStatementResultRequest, GetStatementResultResponse]{Decode: decodeGetStatementResultRequest, Check: checkGetStatementResultRequest, Encode: appendGetStatementResultResponse}),
+			wire.JSONOperation(wire.Operation{Name: "GetStatementResultV2", ReadOnly: true, Errors: []*wire.ErrorShape{ErrValidationException, ErrResourceNotFoundException, ErrInternalServerException}}, o.GetStatementResultV2,
+				wire.JSONCodec[GetStatementResultV2Request, GetStatementResultV2Response]{Decode: decodeGetStatementResultV2Request, Check: checkGetStatementResultV2Request, Encode: appendGetStatementResultV2Response}),
+			wire.JSONOperation(wire.Operation{Name: "ListDatabases", ReadOnly: true, Errors: []*wire.ErrorShape{ErrValidationException, ErrResourceNotFoundException, ErrQueryTimeoutException, ErrInternalServerException, ErrDatabaseConnectionException}}, o.ListDatabases,
+				wire.JSONCodec[ListDatabasesRequest, ListDatabasesResponse]{Decode: decodeListDatabasesRequest, Check: checkListDatabasesRequest, Encode: appendListDatabasesResponse}),
+			wire.JSONOperation(wire.Operation{Name: "ListSchemas", ReadOnly: true, Errors: []*wire.ErrorShape{ErrValidationException, ErrResourceNotFoundException, ErrQueryTimeoutException, ErrInternalServerException, ErrDatabaseConnectionException}}, o.ListSchemas,
+				wire.JSONCodec[ListSchemasRequest, ListSchemasResponse]{Decode: decodeListSchemasRequest, Check: checkListSchemasRequest, Encode: appendListSchemasResponse}),
+			wire.JSONOperation(wire.Operation{Name: "ListStatements", ReadOnly: true, Errors: []*wire.ErrorShape{ErrValidationException, ErrResourceNotFoundException, ErrInternalServerException}}, o.ListStatements,
+				wire.JSONCodec[ListStatementsRequest, ListStatementsResponse]{Decode: decodeListStatementsRequest, Check: checkListStatementsRequest, Encode: appendListStatementsResponse}),
+			wire.JSONOperation(wire.Operation{Name: "ListTables", ReadOnly: true, Errors: []*wire.ErrorShape{ErrValidationException, ErrResourceNotFoundException, ErrQueryTimeoutException, ErrInternalServerException, ErrDatabaseConnectionException}}, o.ListTables,
+				wire.JSONCodec[ListTablesRequest, ListTablesResponse]{Decode: decodeListTablesRequest, Check: checkListTablesRequest, Encode: appendListTablesResponse}),
+		},
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"github.com/penstock-io/penstock/internal/identity"
+	"github.com/penstock-io/penstock/internal/wire"
 )
 
 // APIVersion is the version of the API these shapes belong to.
@@ -13,7 +14,7 @@ const APIVersion = "2021-04-21"
 
 // Operations has one field per operation of the service. A front fills in those it serves; the rest
 // answer with the error this service has for an operation that is not offered. The input a handler
-// gets has passed every constraint of the model.
+// gets has passed every constraint of the model and is the handler's to keep.
 type Operations struct {
 	CreateNamespace      func(context.Context, identity.Caller, *CreateNamespaceRequest) (*CreateNamespaceResponse, error)
 	CreateWorkgroup      func(context.Context, identity.Caller, *CreateWorkgroupRequest) (*CreateWorkgroupResponse, error)
@@ -32,4 +33,65 @@ type Operations struct {
 	UntagResource        func(context.Context, identity.Caller, *UntagResourceRequest) (*UntagResourceResponse, error)
 	UpdateNamespace      func(context.Context, identity.Caller, *UpdateNamespaceRequest) (*UpdateNamespaceResponse, error)
 	UpdateWorkgroup      func(context.Context, identity.Caller, *UpdateWorkgroupRequest) (*UpdateWorkgroupResponse, error)
+}
+
+// Service returns the service that o serves. faults says which declared error a fault becomes.
+func (o Operations) Service(faults wire.FaultTable) *wire.Service {
+	return &wire.Service{
+		Name:         "redshiftserverless",
+		SigningName:  "redshift-serverless",
+		Version:      APIVersion,
+		Protocol:     wire.AWSJSON,
+		TargetPrefix: "RedshiftServerless",
+		JSONVersion:  "1.1",
+		Faults:       faults,
+		InvalidInput: ErrValidationException,
+		Errors: []*wire.ErrorShape{
+			ErrConflictException,
+			ErrInsufficientCapacityException,
+			ErrInternalServerException,
+			ErrIpv6CidrBlockNotFoundException,
+			ErrResourceNotFoundException,
+			ErrServiceQuotaExceededException,
+			ErrThrottlingException,
+			ErrTooManyTagsException,
+			ErrValidationException,
+		},
+		Operations: []wire.Operation{
+			wire.JSONOperation(wire.Operation{Name: "CreateNamespace", Errors: []*wire.ErrorShape{ErrInternalServerException, ErrValidationException, ErrConflictException, ErrTooManyTagsException}}, o.CreateNamespace,
+				wire.JSONCodec[CreateNamespaceRequest, CreateNamespaceResponse]{Decode: decodeCreateNamespaceRequest, Check: checkCreateNamespaceRequest, Encode: appendCreateNamespaceResponse}),
+			wire.JSONOperation(wire.Operation{Name: "CreateWorkgroup", Errors: []*wire.ErrorShape{ErrInternalServerException, ErrInsufficientCapacityException, ErrResourceNotFoundException, ErrValidationException, ErrConflictException, ErrTooManyTagsException, ErrIpv6CidrBlockNotFoundException}}, o.CreateWorkgroup,
+				wire.JSONCodec[CreateWorkgroupRequest, CreateWorkgroupResponse]{Decode: decodeCreateWorkgroupRequest, Check: checkCreateWorkgroupRequest, Encode: appendCreateWorkgroupResponse}),
+			wire.JSONOperation(wire.Operation{Name: "DeleteNamespace", Errors: []*wire.ErrorShape{ErrInternalServerException, ErrResourceNotFoundException, ErrValidationException, ErrConflictException}}, o.DeleteNamespace,
+				wire.JSONCodec[DeleteNamespaceRequest, DeleteNamespaceResponse]{Decode: decodeDeleteNamespaceRequest, Check: checkDeleteNamespaceRequest, Encode: appendDeleteNamespaceResponse}),
+			wire.JSONOperation(wire.Operation{Name: "DeleteResourcePolicy", Errors: []*wire.ErrorShape{ErrInternalServerException, ErrResourceNotFoundException, ErrValidationException}}, o.DeleteResourcePolicy,
+				wire.JSONCodec[DeleteResourcePolicyRequest, DeleteResourcePolicyResponse]{Decode: decodeDeleteResourcePolicyRequest, Check: checkDeleteResourcePolicyRequest, Encode: appendDeleteResourcePolicyResponse}),
+			wire.JSONOperation(wire.Operation{Name: "DeleteWorkgroup", Errors: []*wire.ErrorShape{ErrInternalServerException, ErrResourceNotFoundException, ErrValidationException, ErrConflictException}}, o.DeleteWorkgroup,
+				wire.JSONCodec[DeleteWorkgroupRequest, DeleteWorkgroupResponse]{Decode: decodeDeleteWorkgroupRequest, Check: checkDeleteWorkgroupRequest, Encode: appendDeleteWorkgroupResponse}),
+			wire.JSONOperation(wire.Operation{Name: "GetCredentials", ReadOnly: true, Errors: []*wire.ErrorShape{ErrInternalServerException, ErrResourceNotFoundException, ErrValidationException}}, o.GetCredentials,
+				wire.JSONCodec[GetCredentialsRequest, GetCredentialsResponse]{Decode: decodeGetCredentialsRequest, Check: checkGetCredentialsRequest, Encode: appendGetCredentialsResponse}),
+			wire.JSONOperation(wire.Operation{Name: "GetNamespace", ReadOnly: true, Errors: []*wire.ErrorShape{ErrInternalServerException, ErrResourceNotFoundException, ErrValidationException}}, o.GetNamespace,
+				wire.JSONCodec[GetNamespaceRequest, GetNamespaceResponse]{Decode: decodeGetNamespaceRequest, Check: checkGetNamespaceRequest, Encode: appendGetNamespaceResponse}),
+			wire.JSONOperation(wire.Operation{Name: "GetResourcePolicy", ReadOnly: true, Errors: []*wire.ErrorShape{ErrInternalServerException, ErrResourceNotFoundException, ErrValidationException}}, o.GetResourcePolicy,
+				wire.JSONCodec[GetResourcePolicyRequest, GetResourcePolicyResponse]{Decode: decodeGetResourcePolicyRequest, Check: checkGetResourcePolicyRequest, Encode: appendGetResourcePolicyResponse}),
+			wire.JSONOperation(wire.Operation{Name: "GetWorkgroup", ReadOnly: true, Errors: []*wire.ErrorShape{ErrInternalServerException, ErrResourceNotFoundException, ErrValidationException}}, o.GetWorkgroup,
+				wire.JSONCodec[GetWorkgroupRequest, GetWorkgroupResponse]{Decode: decodeGetWorkgroupRequest, Check: checkGetWorkgroupRequest, Encode: appendGetWorkgroupResponse}),
+			wire.JSONOperation(wire.Operation{Name: "ListNamespaces", ReadOnly: true, Errors: []*wire.ErrorShape{ErrInternalServerException, ErrValidationException}}, o.ListNamespaces,
+				wire.JSONCodec[ListNamespacesRequest, ListNamespacesResponse]{Decode: decodeListNamespacesRequest, Check: checkListNamespacesRequest, Encode: appendListNamespacesResponse}),
+			wire.JSONOperation(wire.Operation{Name: "ListTagsForResource", ReadOnly: true, Errors: []*wire.ErrorShape{ErrInternalServerException, ErrResourceNotFoundException, ErrValidationException, ErrThrottlingException}}, o.ListTagsForResource,
+				wire.JSONCodec[ListTagsForResourceRequest, ListTagsForResourceResponse]{Decode: decodeListTagsForResourceRequest, Check: checkListTagsForResourceRequest, Encode: appendListTagsForResourceResponse}),
+			wire.JSONOperation(wire.Operation{Name: "ListWorkgroups", ReadOnly: true, Errors: []*wire.ErrorShape{ErrInternalServerException, ErrValidationException}}, o.ListWorkgroups,
+				wire.JSONCodec[ListWorkgroupsRequest, ListWorkgroupsResponse]{Decode: decodeListWorkgroupsRequest, Check: checkListWorkgroupsRequest, Encode: appendListWorkgroupsResponse}),
+			wire.JSONOperation(wire.Operation{Name: "PutResourcePolicy", Errors: []*wire.ErrorShape{ErrInternalServerException, ErrResourceNotFoundException, ErrValidationException, ErrConflictException, ErrServiceQuotaExceededException}}, o.PutResourcePolicy,
+				wire.JSONCodec[PutResourcePolicyRequest, PutResourcePolicyResponse]{Decode: decodePutResourcePolicyRequest, Check: checkPutResourcePolicyRequest, Encode: appendPutResourcePolicyResponse}),
+			wire.JSONOperation(wire.Operation{Name: "TagResource", Errors: []*wire.ErrorShape{ErrInternalServerException, ErrResourceNotFoundException, ErrValidationException, ErrTooManyTagsException, ErrThrottlingException}}, o.TagResource,
+				wire.JSONCodec[TagResourceRequest, TagResourceResponse]{Decode: decodeTagResourceRequest, Check: checkTagResourceRequest, Encode: appendTagResourceResponse}),
+			wire.JSONOperation(wire.Operation{Name: "UntagResource", Errors: []*wire.ErrorShape{ErrInternalServerException, ErrResourceNotFoundException, ErrValidationException, ErrThrottlingException}}, o.UntagResource,
+				wire.JSONCodec[UntagResourceRequest, UntagResourceResponse]{Decode: decodeUntagResourceRequest, Check: checkUntagResourceRequest, Encode: appendUntagResourceResponse}),
+			wire.JSONOperation(wire.Operation{Name: "UpdateNamespace", Errors: []*wire.ErrorShape{ErrInternalServerException, ErrResourceNotFoundException, ErrValidationException, ErrConflictException}}, o.UpdateNamespace,
+				wire.JSONCodec[UpdateNamespaceRequest, UpdateNamespaceResponse]{Decode: decodeUpdateNamespaceRequest, Check: checkUpdateNamespaceRequest, Encode: appendUpdateNamespaceResponse}),
+			wire.JSONOperation(wire.Operation{Name: "UpdateWorkgroup", Errors: []*wire.ErrorShape{ErrInternalServerException, ErrInsufficientCapacityException, ErrResourceNotFoundException, ErrValidationException, ErrConflictException, ErrIpv6CidrBlockNotFoundException}}, o.UpdateWorkgroup,
+				wire.JSONCodec[UpdateWorkgroupRequest, UpdateWorkgroupResponse]{Decode: decodeUpdateWorkgroupRequest, Check: checkUpdateWorkgroupRequest, Encode: appendUpdateWorkgroupResponse}),
+		},
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"github.com/penstock-io/penstock/internal/identity"
+	"github.com/penstock-io/penstock/internal/wire"
 )
 
 // APIVersion is the version of the API these shapes belong to.
@@ -13,8 +14,32 @@ const APIVersion = "2011-06-15"
 
 // Operations has one field per operation of the service. A front fills in those it serves; the rest
 // answer with the error this service has for an operation that is not offered. The input a handler
-// gets has passed every constraint of the model.
+// gets has passed every constraint of the model and is the handler's to keep.
 type Operations struct {
 	AssumeRole        func(context.Context, identity.Caller, *AssumeRoleRequest) (*AssumeRoleResponse, error)
 	GetCallerIdentity func(context.Context, identity.Caller, *GetCallerIdentityRequest) (*GetCallerIdentityResponse, error)
+}
+
+// Service returns the service that o serves. faults says which declared error a fault becomes.
+func (o Operations) Service(faults wire.FaultTable) *wire.Service {
+	return &wire.Service{
+		Name:         "sts",
+		SigningName:  "sts",
+		Version:      APIVersion,
+		Protocol:     wire.AWSQuery,
+		XMLNamespace: "https://sts.amazonaws.com/doc/2011-06-15/",
+		Faults:       faults,
+		Errors: []*wire.ErrorShape{
+			ErrExpiredTokenException,
+			ErrMalformedPolicyDocumentException,
+			ErrPackedPolicyTooLargeException,
+			ErrRegionDisabledException,
+		},
+		Operations: []wire.Operation{
+			wire.QueryOperation(wire.Operation{Name: "AssumeRole", Result: "AssumeRoleResult", Errors: []*wire.ErrorShape{ErrMalformedPolicyDocumentException, ErrPackedPolicyTooLargeException, ErrRegionDisabledException, ErrExpiredTokenException}}, o.AssumeRole,
+				wire.QueryCodec[AssumeRoleRequest, AssumeRoleResponse]{Decode: decodeAssumeRoleRequest, Check: checkAssumeRoleRequest, Encode: appendAssumeRoleResponse}),
+			wire.QueryOperation(wire.Operation{Name: "GetCallerIdentity", ReadOnly: true, Result: "GetCallerIdentityResult"}, o.GetCallerIdentity,
+				wire.QueryCodec[GetCallerIdentityRequest, GetCallerIdentityResponse]{Decode: decodeGetCallerIdentityRequest, Encode: appendGetCallerIdentityResponse}),
+		},
+	}
 }
