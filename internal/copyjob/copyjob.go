@@ -53,20 +53,25 @@ type Key struct{ WarehouseID, Database, Name string }
 
 // Store keeps jobs. Every method is one durable transaction.
 type Store interface {
-	// JobCreate assigns Job.ID and returns the stored job. A job of the same key is AlreadyExists; more than
-	// max jobs in the warehouse is Limit.
+	// JobCreate assigns Job.ID and returns the stored job. A job of the same key is AlreadyExists; max jobs in
+	// the warehouse is Limit.
 	JobCreate(ctx context.Context, j Job, max int) (Job, error)
 	// JobList returns the jobs of a warehouse, or of all when warehouseID is empty, by ID.
 	JobList(ctx context.Context, warehouseID string) ([]Job, error)
-	// JobUpdate runs change on the stored job and saves what it leaves, unless it returns an error.
+	// JobUpdate runs change on the stored job and saves what it leaves, unless it returns an error. ID, key and
+	// Created stay. A missing job is NotFound. change may be run more than once and must not change what slices
+	// hold.
 	JobUpdate(ctx context.Context, key Key, change func(*Job) error) (Job, error)
-	// JobDelete forgets the job and its messages. A missing job is NotFound.
+	// JobDelete forgets the job and its messages and returns it. A missing job is NotFound.
 	JobDelete(ctx context.Context, key Key) (Job, error)
 }
 
-// MessageStore keeps what jobs have to say. It holds the newest MaxMessages of each job.
+// MessageStore keeps what jobs have to say. It holds at least the newest MaxMessages of each job, and not many
+// more.
 type MessageStore interface {
+	// MessageAdd is NotFound about SubjectJob when there is no job m.JobID.
 	MessageAdd(ctx context.Context, m Message) error
+	// MessageList returns the messages of the jobs of a warehouse in the order they were added.
 	MessageList(ctx context.Context, warehouseID string) ([]Message, error)
 }
 

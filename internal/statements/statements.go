@@ -112,20 +112,36 @@ type Store interface {
 	// exists, it returns that one and created=false. More than max statements of the warehouse that are not
 	// done is Limit.
 	StatementCreate(ctx context.Context, s Statement, max int) (_ Statement, created bool, _ error)
+	// StatementGet is NotFound about SubjectStatement for an unknown id, and Expired about it for one that
+	// StatementExpire deleted in the last Remembered.
 	StatementGet(ctx context.Context, id string) (Statement, error)
-	// StatementList returns statements newest first, at most limit, those created before the cursor's
-	// statement when after is not empty.
-	StatementList(ctx context.Context, f Filter, after string, limit int) ([]Statement, error)
+	// StatementList returns statements newest first, and by ID among those created at the same moment, or the
+	// other way round when the filter says so: at most limit, those behind the cursor when it is not zero.
+	StatementList(ctx context.Context, f Filter, after Cursor, limit int) ([]Statement, error)
 	// StatementUpdate runs change on the stored statement and saves what it leaves, unless it returns an error.
+	// ID, Created, Owner, ClientToken, the number of parts and their SQL stay. change may be run more than once.
+	// Slices in the value are shared, but it may change the parts in Subs.
 	StatementUpdate(ctx context.Context, id string, change func(*Statement) error) (Statement, error)
-	// StatementExpire deletes statements done before the given time, with their pages, and reports how many.
+	// StatementExpire deletes statements that are done and were updated before the given time, with their
+	// pages, and reports how many.
 	StatementExpire(ctx context.Context, before time.Time) (int, error)
 }
 
-// ResultStore keeps the pages of results. Pages of a part number from 0.
+// Remembered is how long the id of an expired statement is known to have been one.
+const Remembered = 30 * 24 * time.Hour
+
+// Cursor is a place in the order of StatementList: that of the statement with these fields. The statement need
+// not exist any more.
+type Cursor struct {
+	Created time.Time
+	ID      string
+}
+
+// ResultStore keeps the pages of results. Parts and pages number from 0.
 type ResultStore interface {
+	// PagePut stores or replaces a page. An unknown statement is NotFound about SubjectStatement.
 	PagePut(ctx context.Context, id string, part, page int, p Page) error
-	// PageGet is NotFound past the last page.
+	// PageGet is NotFound about SubjectResult past the last page.
 	PageGet(ctx context.Context, id string, part, page int) (Page, error)
 	// PageClear drops what an earlier attempt at this statement left.
 	PageClear(ctx context.Context, id string) error
@@ -137,6 +153,8 @@ type Filter struct {
 	WarehouseID string
 	Database    string
 	NamePrefix  string
-	Status      Status // empty means all
-	Active      bool   // only those not done
+	SessionID   string
+	Status      Status
+	Active      bool // only those not done
+	OldestFirst bool // turns the order round
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/penstock-io/penstock/internal/secret"
+	"github.com/penstock-io/penstock/internal/tag"
 )
 
 // Subjects of this package's faults.
@@ -22,8 +23,12 @@ const (
 	SubjectNamespace = "namespace"
 	SubjectWorkgroup = "workgroup"
 	SubjectPartner   = "partner"
-	SubjectTag       = "tag"
-	SubjectTagCount  = "tag count"
+	SubjectResource  = "resource" // what a tag is attached to
+	SubjectRetention = "retention period"
+	SubjectNodes     = "number of nodes"
+	SubjectSnapshot  = "snapshot"
+	SubjectTag       = tag.Subject
+	SubjectTagCount  = tag.SubjectCount
 )
 
 // DefaultName is the cluster identifier, namespace name and workgroup name of the built-in warehouse.

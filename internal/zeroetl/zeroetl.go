@@ -8,6 +8,8 @@ package zeroetl
 import (
 	"context"
 	"time"
+
+	"github.com/penstock-io/penstock/internal/tag"
 )
 
 // Subjects of this package's faults.
@@ -18,15 +20,17 @@ const (
 	SubjectTargetState = "target state" // the target exists but is not available
 	SubjectPolicy      = "policy"
 	SubjectResource    = "resource" // what a policy or a tag is attached to
-	SubjectTag         = "tag"
-	SubjectTagCount    = "tag count"
+	SubjectEncryption  = "encryption"
+	SubjectFilter      = "filter"
+	SubjectTag         = tag.Subject
+	SubjectTagCount    = tag.SubjectCount
 )
 
 // MaxPerTarget is the quota of integrations of one source kind per target warehouse.
 const MaxPerTarget = 50
 
 // MaxTags is how many tags a resource may have.
-const MaxTags = 50
+const MaxTags = tag.Max
 
 // SourceKind is what AWS's samples call SourceType.
 type SourceKind string
@@ -74,16 +78,18 @@ type Integration struct {
 // Store keeps integrations. Every method is one durable transaction. Slices and maps in returned values
 // are shared and must not be changed.
 type Store interface {
-	// IntegrationCreate stores i. AlreadyExists when the name, or the pair of source and target warehouse, is
-	// taken; Limit when the warehouse has max integrations of the kind. Integrations being deleted count.
+	// IntegrationCreate stores i, unless Admit refuses it against all the others. An ID or an ARN that is
+	// taken is AlreadyExists too.
 	IntegrationCreate(ctx context.Context, i Integration, max int) error
 	// IntegrationGet is NotFound for an unknown id.
 	IntegrationGet(ctx context.Context, id string) (Integration, error)
-	// IntegrationList returns all integrations, oldest first.
+	// IntegrationList returns all integrations, oldest first and then by ID.
 	IntegrationList(ctx context.Context) ([]Integration, error)
 	// IntegrationUpdate runs change on the stored integration and saves what it leaves, unless it returns an
-	// error. A new name that is taken is AlreadyExists.
+	// error. change may set fields but must not change what slices and maps hold, and may be run more than
+	// once. ID, ARN and Created stay as they are. A new name that is taken is AlreadyExists.
 	IntegrationUpdate(ctx context.Context, id string, change func(*Integration) error) (Integration, error)
+	// IntegrationDelete is NotFound for an unknown id.
 	IntegrationDelete(ctx context.Context, id string) error
 }
 
@@ -95,9 +101,12 @@ type Policy struct {
 	Updated     time.Time
 }
 
-// PolicyStore keeps at most one policy per warehouse.
+// PolicyStore keeps at most one policy per warehouse. Every method is one durable transaction.
 type PolicyStore interface {
+	// PolicyPut replaces the policy of the warehouse.
 	PolicyPut(ctx context.Context, p Policy) error
+	// PolicyGet is NotFound of SubjectPolicy without a policy.
 	PolicyGet(ctx context.Context, warehouseID string) (Policy, error)
+	// PolicyDelete is NotFound of SubjectPolicy without a policy.
 	PolicyDelete(ctx context.Context, warehouseID string) error
 }
