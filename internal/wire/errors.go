@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/penstock-io/penstock/internal/fault"
+	"github.com/penstock-io/penstock/internal/wire/input"
 )
 
 // ErrorShape is an error a service declares: what a client sees of it, apart from the message. The
@@ -57,3 +58,34 @@ func (e *APIError) Unwrap() error { return e.Err }
 
 // errNoOutput is a handler's defect: neither an output nor an error.
 var errNoOutput = errors.New("the handler returned neither an output nor an error")
+
+// failure turns what a handler or a decoder returned into what the client sees.
+func (s *service) failure(err error, operation string) *failure {
+	var bad *input.Error
+	var api *APIError
+	var flt *fault.Error
+	switch {
+	case errors.As(err, &api):
+		f := api.Shape.failed(api.Message)
+		f.members, f.cause = api.Members, api.Err
+		return f
+	case errors.As(err, &bad):
+		return s.failed(problemConditions[bad.Problem], bad.Message)
+	}
+	kind, subject := fault.KindOf(err), ""
+	if errors.As(err, &flt) {
+		subject = flt.Subject
+	}
+	var f *failure
+	if flt == nil && kind == fault.Unavailable {
+		f = s.failed(condTimeout, "The request took longer than this server allows. It may or may not have had its effect.")
+	} else if flt == nil && kind == fault.Canceled {
+		f = s.failed(condCanceled, "The request was cancelled. It may or may not have had its effect.")
+	} else if shape := s.Faults.lookup(kind, subject, operation); shape != nil {
+		f = shape.failed(fault.Message(err))
+	} else {
+		f = s.failed(faultConditions[kind], fault.Message(err))
+	}
+	f.cause = err
+	return f
+}
