@@ -17,21 +17,10 @@ import (
 // SubjectAccessKey is the subject of this package's faults.
 const SubjectAccessKey = "access key"
 
-// The root credential when none is configured. It is for a server that only its own machine can reach.
-const (
-	DefaultAccessKeyID     = "penstock"
-	DefaultSecretAccessKey = "penstock"
-)
-
 // Credential is an access key with its secret.
 type Credential struct {
 	AccessKeyID string
 	Secret      secret.Text
-}
-
-// IsDefault reports whether the secret of c is the one everybody knows.
-func (c Credential) IsDefault() bool {
-	return same(c.AccessKeyID, DefaultAccessKeyID) && same(c.Secret.Reveal(), DefaultSecretAccessKey)
 }
 
 // Service is the API of this domain. It is safe for concurrent use.

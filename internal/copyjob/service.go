@@ -28,13 +28,13 @@ func NewService(c Config) *Service { return &Service{c} }
 // Key returns j's key.
 func (j Job) Key() Key { return Key{j.WarehouseID, j.Table.Database, j.Name} }
 
-// Create stores a new job. ID, Created, Runs and RunsDone are set here. Creating a job that the same statement
+// Create stores a new job. ID, Created and what concerns runs are set here. Creating a job that the same statement
 // (CreatedBy) created before returns the stored one: a statement may run again after a crash.
 func (s *Service) Create(ctx context.Context, j Job) (Job, error) {
 	if err := check(j); err != nil {
 		return Job{}, err
 	}
-	j.Created, j.Runs, j.RunsDone = s.c.Now(), 0, 0
+	j.Created, j.Runs, j.RunsDone, j.RunError = s.c.Now(), 0, 0, ""
 	stored, err := s.c.Store.JobCreate(ctx, j, MaxJobs)
 	if fault.KindOf(err) == fault.AlreadyExists && j.CreatedBy != "" {
 		before, getErr := s.Get(ctx, j.Key())
@@ -71,12 +71,13 @@ func (s *Service) RequestRun(ctx context.Context, key Key) (Job, error) {
 	})
 }
 
-// RunDone reports that the run that made Runs what it says is carried out, and with it every earlier one. A
-// job that was dropped meanwhile is no error.
-func (s *Service) RunDone(ctx context.Context, key Key, id, runs int64) error {
+// RunFinished reports that every run up to number runs is carried out; failure, for the user, is why the last of
+// them failed, or empty. A job that was dropped meanwhile is no error.
+func (s *Service) RunFinished(ctx context.Context, key Key, runs int64, failure string) error {
 	_, err := s.c.Store.JobUpdate(ctx, key, func(j *Job) error {
-		if j.ID == id { // and not another of the same name
-			j.RunsDone = max(j.RunsDone, min(runs, j.Runs))
+		runs := min(runs, j.Runs) // a new job of the same name counts from 0
+		if runs > j.RunsDone {
+			j.RunsDone, j.RunError = runs, failure
 		}
 		return nil
 	})

@@ -8,12 +8,16 @@ import (
 )
 
 // What follows is for the executor, the one that runs statements. For each of them it calls Pick and Start, then
-// SubDone for each part, commits the transaction, and calls Finish; or else Fail or Abort. A result's pages are
-// put before the commit, so that what is shown as finished is all there.
+// FinishSub for each part, commits the transaction, and calls Finish; or else Fail or Abort. A result's pages are
+// put before the commit, so that what is shown as finished is all there. A picked statement with MayHaveRun was
+// under way when the process died: the executor first asks the warehouse whether its transaction committed, and
+// if so calls Finish at once, with what FinishSub recorded then.
+
+// MayHaveRun reports whether s was started before and may have taken effect.
+func (s Statement) MayHaveRun() bool { return s.QueryID != 0 }
 
 // Recover puts statements that were under way when the process died back in the queue, and aborts those that
-// were to be cancelled. What SubDone recorded stays: the executor may find that the statement's transaction did
-// commit, and then needs no more than Start and Finish. It is called once, before the first Pick.
+// were to be cancelled and had not started. It is called once, before the first Pick.
 func (s *Service) Recover(ctx context.Context) error {
 	for _, status := range []Status{Picked, Started} {
 		for {
@@ -26,7 +30,7 @@ func (s *Service) Recover(ctx context.Context) error {
 			}
 			for _, st := range list {
 				_, err := s.c.Store.StatementUpdate(ctx, st.ID, func(st *Statement) error {
-					if st.CancelRequested {
+					if st.CancelRequested && !st.MayHaveRun() {
 						return st.move(abort, s.c.Now())
 					}
 					return st.move(requeue, s.c.Now())
@@ -88,8 +92,8 @@ func (s *Service) Canceling(ctx context.Context) ([]Statement, error) {
 	return out, nil
 }
 
-// Start marks a picked statement STARTED. One that is to be cancelled is a fault of kind Canceled, and stays as
-// it is for Abort.
+// Start marks a picked statement STARTED; queryID and pid are above 0. One that is to be cancelled is a fault of
+// kind Canceled, and stays as it is for Abort.
 func (s *Service) Start(ctx context.Context, id string, queryID, pid int64) (Statement, error) {
 	return s.c.Store.StatementUpdate(ctx, id, func(st *Statement) error {
 		if st.CancelRequested {
@@ -110,9 +114,9 @@ type SubResult struct {
 	Duration     time.Duration
 }
 
-// SubDone records what part n, from 0, of a started statement gave. The part is not FINISHED by that: the parts
+// FinishSub records what part n, from 0, of a started statement gave. The part is not FINISHED by that: the parts
 // of a statement are one transaction, and nothing is shown as done before it is durable.
-func (s *Service) SubDone(ctx context.Context, id string, n int, r SubResult) error {
+func (s *Service) FinishSub(ctx context.Context, id string, n int, r SubResult) error {
 	_, err := s.c.Store.StatementUpdate(ctx, id, func(st *Statement) error {
 		if st.Status != Started {
 			return fault.New(fault.State, SubjectStatement, "the statement %s is %s; its parts cannot have run", st.ID, st.Status)
@@ -137,8 +141,8 @@ func (s *Sub) record(r SubResult, now time.Time) {
 	s.HasResultSet, s.Columns, s.Rows, s.Size, s.QueryID, s.Duration, s.Updated = r.HasResultSet, r.Columns, r.Rows, r.Size, r.QueryID, r.Duration, now
 }
 
-// Finish marks a started statement and its parts FINISHED; its transaction is committed. last, where given, are
-// the results of the last parts that SubDone was not called for, which saves a write for a statement of one
+// Finish marks a statement and its parts FINISHED; its transaction is committed. last, where given, are
+// the results of the last parts that FinishSub was not called for, which saves a write for a statement of one
 // part.
 func (s *Service) Finish(ctx context.Context, id string, last ...SubResult) (Statement, error) {
 	return s.c.Store.StatementUpdate(ctx, id, func(st *Statement) error {

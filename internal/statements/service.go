@@ -222,8 +222,8 @@ func parseCursor(token string) (Cursor, error) {
 	return Cursor{time.Unix(0, nanos).UTC(), parts[1]}, nil
 }
 
-// Cancel stops a statement: at once when it has not begun, otherwise as soon as the executor has stopped it. One
-// that is done is State.
+// Cancel stops a statement: at once when it has not begun, otherwise as soon as the executor has stopped it or
+// found that a restart was too late for that. One that is done is State.
 func (s *Service) Cancel(ctx context.Context, id string) (Statement, error) {
 	st, _, err := s.Get(ctx, id)
 	if err != nil {
@@ -234,7 +234,7 @@ func (s *Service) Cancel(ctx context.Context, id string) (Statement, error) {
 			return fault.New(fault.State, SubjectStatement, "Could not cancel a query that is already in %s state with ID: %s", st.Status, st.ID)
 		}
 		st.CancelRequested = true
-		if st.Status == Submitted {
+		if st.Status == Submitted && !st.MayHaveRun() {
 			return st.move(abort, s.c.Now())
 		}
 		return nil

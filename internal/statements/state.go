@@ -23,10 +23,11 @@ const (
 //
 //	           pick    start    finish    fail    abort    requeue
 //	SUBMITTED  PICKED  -        -         FAILED  ABORTED  SUBMITTED
-//	PICKED     -       STARTED  -         FAILED  ABORTED  SUBMITTED
+//	PICKED     -       STARTED  FINISHED  FAILED  ABORTED  SUBMITTED
 //	STARTED    -       -        FINISHED  FAILED  ABORTED  SUBMITTED
 //
-// Nothing leads out of FINISHED, FAILED and ABORTED. requeue is what a restart does.
+// Nothing leads out of FINISHED, FAILED and ABORTED. requeue is what a restart does; a
+// picked statement is finished when its transaction turns out to have committed before that restart.
 func next(from Status, e event) (Status, bool) {
 	switch {
 	case from.Done():
@@ -41,7 +42,7 @@ func next(from Status, e event) (Status, bool) {
 		return Picked, true
 	case from == Picked && e == start:
 		return Started, true
-	case from == Started && e == finish:
+	case (from == Picked || from == Started) && e == finish:
 		return Finished, true
 	}
 	return from, false

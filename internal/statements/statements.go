@@ -2,8 +2,8 @@
 // kept for a day.
 //
 //	SUBMITTED -> PICKED -> STARTED -> FINISHED
-//	                              \-> FAILED
-//	    \---------\----------\------> ABORTED
+//	    |           |         |-----> FAILED
+//	    \-----------\---------\-----> ABORTED
 //
 // A statement is durable before its id is returned. A statement that was PICKED or STARTED when the
 // process died is run again after the restart unless the warehouse has the mark that its transaction

@@ -400,7 +400,7 @@ func cut[T any](all []T, list, marker string, size int, name func(T) string) (pa
 }
 
 func (s *Service) byID(ctx context.Context) (map[string]Warehouse, error) {
-	all, err := s.List(ctx)
+	all, err := s.All(ctx)
 	if err != nil {
 		return nil, err
 	}

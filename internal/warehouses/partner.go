@@ -15,11 +15,6 @@ type Catalogue struct {
 	Names      []string // compared without regard to case
 }
 
-// KnownPartners are the names that AWS's console has offered.
-func KnownPartners() []string {
-	return []string{"Datacoral", "Etleap", "Fivetran", "Informatica", "Matillion", "Sisense", "SnapLogic", "Stitch", "Upsolver"}
-}
-
 func (c Catalogue) has(name string) bool {
 	return c.Permissive || slices.ContainsFunc(c.Names, func(n string) bool { return strings.EqualFold(n, name) })
 }

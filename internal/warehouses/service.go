@@ -78,8 +78,8 @@ func (s *Service) Get(ctx context.Context, id string) (Warehouse, error) {
 	return s.c.Warehouses.WarehouseGet(ctx, id)
 }
 
-// List returns all warehouses, oldest first.
-func (s *Service) List(ctx context.Context) ([]Warehouse, error) {
+// All returns all warehouses, oldest first.
+func (s *Service) All(ctx context.Context) ([]Warehouse, error) {
 	return s.c.Warehouses.WarehouseList(ctx)
 }
 

@@ -53,6 +53,11 @@ type Page struct {
 	Marker       string
 }
 
+// All returns all integrations, oldest first. The slice must not be changed.
+func (s *Service) All(ctx context.Context) ([]Integration, error) {
+	return s.store.IntegrationList(ctx)
+}
+
 // List returns integrations. An unknown p.ARN is NotFound; filters that match nothing give an empty page.
 func (s *Service) List(ctx context.Context, p ListParams) (Page, error) {
 	keep, err := compile(p.Filters)
