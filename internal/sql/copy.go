@@ -2,7 +2,6 @@ package sql
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -11,6 +10,7 @@ import (
 	"github.com/penstock-io/penstock/internal/fault"
 	"github.com/penstock-io/penstock/internal/load"
 	"github.com/penstock-io/penstock/internal/sql/dialect"
+	"github.com/penstock-io/penstock/internal/sql/sysview"
 	"github.com/penstock-io/penstock/internal/statements"
 )
 
@@ -128,6 +128,9 @@ func (s *Session) jobAlter(ctx context.Context, c *dialect.CopyJobAlter) error {
 
 func (s *Session) jobDrop(ctx context.Context, c *dialect.CopyJobDrop) error {
 	_, err := s.parts.Jobs.Drop(ctx, s.jobKey(c.Name))
+	if s.Again && fault.Is(err, fault.NotFound, "") {
+		return nil
+	}
 	return err
 }
 
@@ -154,7 +157,7 @@ func (s *Session) jobRun(ctx context.Context, c *dialect.CopyJobRun) error {
 		}
 		if now.RunsDone >= asked.Runs {
 			if now.RunError != "" {
-				return errors.New(now.RunError)
+				return fault.New(fault.State, copyjob.SubjectJob, "%s", now.RunError)
 			}
 			return nil
 		}
@@ -183,12 +186,14 @@ func (s *Session) jobList(ctx context.Context, name string, out Sink) (Outcome, 
 	var rows [][]statements.Value
 	for _, j := range jobs {
 		if j.Table.Database == s.database && (name == "" || j.Name == name) {
-			rows = append(rows, JobRow(j))
+			row := sysview.JobRow(j)
+			row[len(row)-1] = Timestamp(j.Created)
+			rows = append(rows, row)
 		}
 	}
 	if name != "" && len(rows) == 0 {
 		_, err := s.job(ctx, name)
 		return Outcome{}, err
 	}
-	return rowsOf(out, JobColumns(), rows)
+	return rowsOf(out, sysview.JobColumns(), rows)
 }

@@ -34,7 +34,13 @@ func (s *Session) alterDatabase(ctx context.Context, a *dialect.AlterDatabase) e
 	case a.RenameTo != "" && a.Name == s.database:
 		return fault.New(fault.Invalid, SubjectDatabase, "current database may not be renamed")
 	case a.RenameTo != "":
-		return s.warehouse.RenameDatabase(ctx, a.Name, a.RenameTo)
+		err := s.warehouse.RenameDatabase(ctx, a.Name, a.RenameTo)
+		if s.Again && fault.Is(err, fault.NotFound, "") {
+			if all, listErr := s.warehouse.Databases(ctx); listErr == nil && slices.Contains(all, a.RenameTo) {
+				return nil
+			}
+		}
+		return err
 	}
 	// Owner, connection limit, collation and isolation have nothing to act on here; the database must exist.
 	all, err := s.warehouse.Databases(ctx)
@@ -49,7 +55,7 @@ func (s *Session) dropDatabase(ctx context.Context, d *dialect.DropDatabase) err
 		return fault.New(fault.Invalid, SubjectDatabase, "cannot drop the currently open database")
 	}
 	err := s.warehouse.DropDatabase(ctx, d.Name)
-	if d.IfExists && fault.Is(err, fault.NotFound, "") {
+	if (d.IfExists || s.Again) && fault.Is(err, fault.NotFound, "") {
 		return nil
 	}
 	return err

@@ -20,6 +20,9 @@ type Session struct {
 	database    string
 	user        string
 	settings    map[string]string // what SET said
+	// Again says that the next statement was under way when the process died and may have taken effect: what
+	// it makes may be made, what it drops may be gone.
+	Again bool
 }
 
 // Open connects.
@@ -50,10 +53,10 @@ func (s *Session) Run(ctx context.Context, text, id string, out Sink) (Outcome, 
 	return s.run(ctx, stmt, id, out)
 }
 
-// RunBatch carries out statements as one transaction, marked with id. each is called before each of them;
-// done[i] is the outcome of the i-th. On an error everything is rolled back, and len(done) is the index of
-// the statement at fault (len(texts) when it was the commit).
-func (s *Session) RunBatch(ctx context.Context, texts []string, id string, each func(i int) (Sink, error)) (done []Outcome, err error) {
+// RunBatch carries out statements as one transaction, marked with id. next is called before each of them with
+// its index and the outcome of the one before, nil for the first. On an error everything is rolled back, and
+// len(done) is the index of the statement at fault, or len(texts) when it was the commit.
+func (s *Session) RunBatch(ctx context.Context, texts []string, id string, next func(i int, before *Outcome) (Sink, error)) (done []Outcome, err error) {
 	if err := s.conn.Begin(ctx); err != nil {
 		return nil, err
 	}
@@ -63,7 +66,11 @@ func (s *Session) RunBatch(ctx context.Context, texts []string, id string, each 
 		}
 	}()
 	for i, text := range texts {
-		out, err := each(i)
+		var before *Outcome
+		if i > 0 {
+			before = &done[i-1]
+		}
+		out, err := next(i, before)
 		if err != nil {
 			return done, err
 		}
@@ -229,8 +236,9 @@ func (s *Session) stream(ctx context.Context, text string, out Sink) (_ Outcome,
 	}
 	if !o.HasResultSet {
 		o.Rows = rows.Affected()
+		return o, nil
 	}
-	return o, nil
+	return o, out.End()
 }
 
 func isOn(v string) bool {
@@ -276,7 +284,7 @@ func rowsOf(out Sink, cols []statements.Column, rows [][]statements.Value) (Outc
 			return Outcome{}, err
 		}
 	}
-	return Outcome{HasResultSet: true, Rows: int64(len(rows))}, nil
+	return Outcome{HasResultSet: true, Rows: int64(len(rows))}, out.End()
 }
 
 // textColumns are columns of unlimited text.

@@ -80,20 +80,13 @@ type Rows interface {
 	Close() error
 }
 
-// Sink receives a result set. Columns is called once before the rows.
+// Sink receives a result set: Columns once, Row for each row, End once. End comes before the commit, so that
+// a result is kept before its statement takes effect.
 type Sink interface {
 	Columns(cols []statements.Column) error
-	Row(values []statements.Value) error
+	Row(values []statements.Value) error // values may be reused after the call
+	End() error
 }
-
-// Discard is a Sink for results nobody wants.
-type Discard struct{}
-
-// Columns does nothing.
-func (Discard) Columns([]statements.Column) error { return nil }
-
-// Row does nothing.
-func (Discard) Row([]statements.Value) error { return nil }
 
 // Outcome is what a statement came to.
 type Outcome struct {
