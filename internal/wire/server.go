@@ -50,7 +50,7 @@ func (h *Handler) Serve(ctx context.Context, l net.Listener) error {
 	}
 	cut()
 	_ = srv.Close() // what Shutdown left
-	gate.Lock() // and never unlocked
+	gate.Lock()     // and never unlocked
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}

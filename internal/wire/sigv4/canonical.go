@@ -177,15 +177,18 @@ func sentPath(r *http.Request) string {
 	return path
 }
 
-// canonicalPaths returns the canonical forms of a path. Under the general rules there may be two: AWS
-// normalises the path, and some of its SDKs do not before they sign.
+// canonicalPaths returns the canonical forms of a path. There may be two: AWS normalises the path, and
+// some of its SDKs sign it as it is. Both cover the path that was sent.
 func canonicalPaths(path string, rules Rules) (first, second string, err error) {
 	if rules.S3 {
 		decoded, err := url.PathUnescape(path)
 		if err != nil {
 			return "", "", errorf(Mismatch, "The path of the request is not percent-encoded correctly.")
 		}
-		return string(appendEncoded(nil, decoded, true)), "", nil
+		if first = string(appendEncoded(nil, decoded, true)); first != path {
+			second = path
+		}
+		return first, second, nil
 	}
 	if path == "/" {
 		return path, "", nil

@@ -50,7 +50,7 @@ func (c Client) Golden(t *testing.T, file string) {
 		if !ok {
 			continue
 		}
-		service, r, err := parseRequest(f.Data)
+		service, r, err := parseRequest(mask.restore(f.Data))
 		if err != nil {
 			t.Fatalf("%s: %s: %v", file, f.Name, err)
 		}
@@ -145,4 +145,12 @@ func (m *masker) apply(s string) string {
 		return fmt.Sprintf("[uuid %d]", i+1)
 	})
 	return times.ReplaceAllString(s, "[time]")
+}
+
+// restore puts UUIDs back where a request names them by their mask.
+func (m *masker) restore(data []byte) []byte {
+	for i, id := range m.seen {
+		data = bytes.ReplaceAll(data, fmt.Appendf(nil, "[uuid %d]", i+1), []byte(id))
+	}
+	return data
 }
