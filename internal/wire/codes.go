@@ -138,7 +138,9 @@ func newService(s *Service) *service {
 	}
 	for _, e := range s.Errors {
 		rt.declared[e.Code] = e
-		rt.messageName = e.MessageName
+	}
+	if len(s.Errors) > 0 {
+		rt.messageName = s.Errors[0].MessageName
 	}
 	return rt
 }

@@ -83,8 +83,6 @@ func (x *exchange) readBody(l Limits) *failure {
 	// Real time, not the handler's clock: this is a deadline of the connection. Writers in tests have none.
 	conn := http.NewResponseController(x.w)
 	_ = conn.SetReadDeadline(time.Now().Add(l.Reading))
-	defer func() { _ = conn.SetReadDeadline(time.Time{}) }()
-
 	src := http.MaxBytesReader(x.w, x.r.Body, l.Body)
 	buf := bytes.NewBuffer(x.body[:0])
 	if n := x.r.ContentLength; n > 0 && n <= keptBuffer {
@@ -92,10 +90,13 @@ func (x *exchange) readBody(l Limits) *failure {
 	}
 	_, err := buf.ReadFrom(src)
 	x.body = buf.Bytes()
+	if err == nil {
+		_ = conn.SetReadDeadline(time.Time{})
+		return nil
+	}
+	x.w.Header().Set("Connection", "close") // the rest of the body must not be waited for
 	var tooLong *http.MaxBytesError
 	switch {
-	case err == nil:
-		return nil
 	case errors.As(err, &tooLong):
 		return x.tooLarge(l)
 	case errors.Is(err, os.ErrDeadlineExceeded):

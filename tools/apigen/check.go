@@ -117,13 +117,13 @@ func writeChecks(p *printer, m *model) {
 				continue
 			}
 			p.f("func check%s(c *input.Checker, v %s) {", exported(s.name), elemType(s))
-			p.f("for k := range v {\nc.EnterKey(k)")
+			p.f("from := c.Found()\nfor k := range v {\nc.EnterKey(k)")
 			checkValue(p, need, s.key.shape, "", "k")
 			if need[s.val.shape] {
 				p.f("e := v[k]")
 				checkValue(p, need, s.val.shape, "", "e")
 			}
-			p.f("c.Leave()\n}\n}\n")
+			p.f("c.Leave()\n}\nc.Sort(from)\n}\n")
 		}
 	}
 	if p.body.Len() > 0 {

@@ -89,6 +89,7 @@ func checkApplicationSourceConfig(c *input.Checker, v *ApplicationSourceConfig) 
 }
 
 func checkClientAssociationMetadata(c *input.Checker, v map[string]string) {
+	from := c.Found()
 	for k := range v {
 		c.EnterKey(k)
 		c.String("", k, &ruleNonBlankString)
@@ -96,6 +97,7 @@ func checkClientAssociationMetadata(c *input.Checker, v map[string]string) {
 		c.String("", e, &ruleNonBlankString)
 		c.Leave()
 	}
+	c.Sort(from)
 }
 
 func checkContactHandling(c *input.Checker, v *ContactHandling) {
@@ -350,6 +352,7 @@ func checkFieldsList(c *input.Checker, v []string) {
 }
 
 func checkFieldsMap(c *input.Checker, v map[string][]string) {
+	from := c.Found()
 	for k := range v {
 		c.EnterKey(k)
 		c.String("", k, &ruleNonBlankString)
@@ -358,6 +361,7 @@ func checkFieldsMap(c *input.Checker, v map[string][]string) {
 		checkFieldsList(c, e)
 		c.Leave()
 	}
+	c.Sort(from)
 }
 
 func checkFileConfiguration(c *input.Checker, v *FileConfiguration) {
@@ -512,6 +516,7 @@ func checkListTagsForResourceRequest(c *input.Checker, v *ListTagsForResourceReq
 }
 
 func checkObjectConfiguration(c *input.Checker, v map[string]map[string][]string) {
+	from := c.Found()
 	for k := range v {
 		c.EnterKey(k)
 		c.String("", k, &ruleNonBlankString)
@@ -519,6 +524,7 @@ func checkObjectConfiguration(c *input.Checker, v map[string]map[string][]string
 		checkFieldsMap(c, e)
 		c.Leave()
 	}
+	c.Sort(from)
 }
 
 func checkOnDemandConfiguration(c *input.Checker, v *OnDemandConfiguration) {
@@ -606,6 +612,7 @@ func checkTagKeyList(c *input.Checker, v []string) {
 }
 
 func checkTagMap(c *input.Checker, v map[string]string) {
+	from := c.Found()
 	for k := range v {
 		c.EnterKey(k)
 		c.String("", k, &ruleTagKey)
@@ -613,6 +620,7 @@ func checkTagMap(c *input.Checker, v map[string]string) {
 		c.String("", e, &ruleTagValue)
 		c.Leave()
 	}
+	c.Sort(from)
 }
 
 func checkTagResourceRequest(c *input.Checker, v *TagResourceRequest) {

@@ -116,6 +116,7 @@ func checkAttributeNameList(c *input.Checker, v []string) {
 }
 
 func checkAttributeUpdates(c *input.Checker, v map[string]AttributeValueUpdate) {
+	from := c.Found()
 	for k := range v {
 		c.EnterKey(k)
 		c.String("", k, &ruleAttributeName)
@@ -123,6 +124,7 @@ func checkAttributeUpdates(c *input.Checker, v map[string]AttributeValueUpdate) 
 		checkAttributeValueUpdate(c, &e)
 		c.Leave()
 	}
+	c.Sort(from)
 }
 
 func checkAttributeValue(c *input.Checker, v *AttributeValue) {
@@ -200,6 +202,7 @@ func checkBatchGetItemInput(c *input.Checker, v *BatchGetItemInput) {
 }
 
 func checkBatchGetRequestMap(c *input.Checker, v map[string]KeysAndAttributes) {
+	from := c.Found()
 	for k := range v {
 		c.EnterKey(k)
 		c.String("", k, &ruleTableArn)
@@ -207,6 +210,7 @@ func checkBatchGetRequestMap(c *input.Checker, v map[string]KeysAndAttributes) {
 		checkKeysAndAttributes(c, &e)
 		c.Leave()
 	}
+	c.Sort(from)
 }
 
 func checkBatchWriteItemInput(c *input.Checker, v *BatchWriteItemInput) {
@@ -227,6 +231,7 @@ func checkBatchWriteItemInput(c *input.Checker, v *BatchWriteItemInput) {
 }
 
 func checkBatchWriteItemRequestMap(c *input.Checker, v map[string][]WriteRequest) {
+	from := c.Found()
 	for k := range v {
 		c.EnterKey(k)
 		c.String("", k, &ruleTableArn)
@@ -235,6 +240,7 @@ func checkBatchWriteItemRequestMap(c *input.Checker, v map[string][]WriteRequest
 		checkWriteRequests(c, e)
 		c.Leave()
 	}
+	c.Sort(from)
 }
 
 func checkCondition(c *input.Checker, v *Condition) {
@@ -551,6 +557,7 @@ func checkDescribeTimeToLiveInput(c *input.Checker, v *DescribeTimeToLiveInput) 
 }
 
 func checkExpectedAttributeMap(c *input.Checker, v map[string]ExpectedAttributeValue) {
+	from := c.Found()
 	for k := range v {
 		c.EnterKey(k)
 		c.String("", k, &ruleAttributeName)
@@ -558,6 +565,7 @@ func checkExpectedAttributeMap(c *input.Checker, v map[string]ExpectedAttributeV
 		checkExpectedAttributeValue(c, &e)
 		c.Leave()
 	}
+	c.Sort(from)
 }
 
 func checkExpectedAttributeValue(c *input.Checker, v *ExpectedAttributeValue) {
@@ -616,24 +624,29 @@ func checkExportTableToPointInTimeInput(c *input.Checker, v *ExportTableToPointI
 }
 
 func checkExpressionAttributeNameMap(c *input.Checker, v map[string]string) {
+	from := c.Found()
 	for k := range v {
 		c.EnterKey(k)
 		e := v[k]
 		c.String("", e, &ruleAttributeName)
 		c.Leave()
 	}
+	c.Sort(from)
 }
 
 func checkExpressionAttributeValueMap(c *input.Checker, v map[string]AttributeValue) {
+	from := c.Found()
 	for k := range v {
 		c.EnterKey(k)
 		e := v[k]
 		checkAttributeValue(c, &e)
 		c.Leave()
 	}
+	c.Sort(from)
 }
 
 func checkFilterConditionMap(c *input.Checker, v map[string]Condition) {
+	from := c.Found()
 	for k := range v {
 		c.EnterKey(k)
 		c.String("", k, &ruleAttributeName)
@@ -641,6 +654,7 @@ func checkFilterConditionMap(c *input.Checker, v map[string]Condition) {
 		checkCondition(c, &e)
 		c.Leave()
 	}
+	c.Sort(from)
 }
 
 func checkGet(c *input.Checker, v *Get) {
@@ -790,6 +804,7 @@ func checkIncrementalExportSpecification(c *input.Checker, v *IncrementalExportS
 }
 
 func checkKey(c *input.Checker, v map[string]AttributeValue) {
+	from := c.Found()
 	for k := range v {
 		c.EnterKey(k)
 		c.String("", k, &ruleAttributeName)
@@ -797,9 +812,11 @@ func checkKey(c *input.Checker, v map[string]AttributeValue) {
 		checkAttributeValue(c, &e)
 		c.Leave()
 	}
+	c.Sort(from)
 }
 
 func checkKeyConditions(c *input.Checker, v map[string]Condition) {
+	from := c.Found()
 	for k := range v {
 		c.EnterKey(k)
 		c.String("", k, &ruleAttributeName)
@@ -807,6 +824,7 @@ func checkKeyConditions(c *input.Checker, v map[string]Condition) {
 		checkCondition(c, &e)
 		c.Leave()
 	}
+	c.Sort(from)
 }
 
 func checkKeyList(c *input.Checker, v []map[string]AttributeValue) {
@@ -926,6 +944,7 @@ func checkLocalSecondaryIndexList(c *input.Checker, v []LocalSecondaryIndex) {
 }
 
 func checkMapAttributeValue(c *input.Checker, v map[string]AttributeValue) {
+	from := c.Found()
 	for k := range v {
 		c.EnterKey(k)
 		c.String("", k, &ruleAttributeName)
@@ -933,6 +952,7 @@ func checkMapAttributeValue(c *input.Checker, v map[string]AttributeValue) {
 		checkAttributeValue(c, &e)
 		c.Leave()
 	}
+	c.Sort(from)
 }
 
 func checkNonKeyAttributeNameList(c *input.Checker, v []string) {
@@ -1057,6 +1077,7 @@ func checkPutItemInput(c *input.Checker, v *PutItemInput) {
 }
 
 func checkPutItemInputAttributeMap(c *input.Checker, v map[string]AttributeValue) {
+	from := c.Found()
 	for k := range v {
 		c.EnterKey(k)
 		c.String("", k, &ruleAttributeName)
@@ -1064,6 +1085,7 @@ func checkPutItemInputAttributeMap(c *input.Checker, v map[string]AttributeValue
 		checkAttributeValue(c, &e)
 		c.Leave()
 	}
+	c.Sort(from)
 }
 
 func checkPutRequest(c *input.Checker, v *PutRequest) {

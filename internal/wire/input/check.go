@@ -38,6 +38,12 @@ func (c *Checker) EnterKey(key string) { c.path = append(c.path, step{name: key,
 // Leave undoes the last Enter.
 func (c *Checker) Leave() { c.path = c.path[:len(c.path)-1] }
 
+// Found returns how many violations are listed so far, for Sort.
+func (c *Checker) Found() int { return len(c.found) }
+
+// Sort puts the violations listed since Found returned from in order: those of a map come in any.
+func (c *Checker) Sort(from int) { slices.Sort(c.found[from:]) }
+
 // Err returns the violations in AWS's form, or nil.
 func (c *Checker) Err() *Error {
 	if c.count == 0 {
