@@ -88,7 +88,8 @@ type Options struct {
 // Supervisor owns the loaders. Notify, Arrived, Pending and JobStats may be called from any goroutine.
 type Supervisor struct {
 	Options
-	wake chan struct{}
+	wake  chan struct{}
+	ready chan struct{}
 
 	mu      sync.Mutex
 	loaders map[int64]*runner // by job id
@@ -103,7 +104,7 @@ func New(o Options) *Supervisor {
 	if o.Observe == nil {
 		o.Observe = func(string, fileload.Outcome) {}
 	}
-	return &Supervisor{Options: o, wake: make(chan struct{}, 1), loaders: map[int64]*runner{}, swept: map[string]bool{}}
+	return &Supervisor{Options: o, wake: make(chan struct{}, 1), ready: make(chan struct{}), loaders: map[int64]*runner{}, swept: map[string]bool{}}
 }
 
 // Notify asks for a pass soon. It never blocks.
@@ -123,9 +124,17 @@ func (s *Supervisor) Arrived(f load.File) {
 	}
 }
 
+// Ready is closed once Run has looked at the warehouses for the first time: from then on those that can be
+// used say so.
+func (s *Supervisor) Ready() <-chan struct{} { return s.ready }
+
 // Run makes passes until ctx is done, stops every loader, and returns ctx's error.
 func (s *Supervisor) Run(ctx context.Context) error {
 	defer s.stopAll()
+	if err := s.reconcileWarehouses(ctx); err != nil {
+		s.Log.Error("the first look at the warehouses left work undone; it will be tried again", "err", err)
+	}
+	close(s.ready)
 	tick := time.NewTicker(s.Interval)
 	defer tick.Stop()
 	for {
