@@ -23,12 +23,12 @@ type Name struct{ Database, Schema, Table string }
 
 // String is the name as a user would write it, quoted where it must be.
 func (n Name) String() string {
-	s := quoteIfNeeded(n.Table)
+	s := quoteName(n.Table)
 	if n.Schema != "" {
-		s = quoteIfNeeded(n.Schema) + "." + s
+		s = quoteName(n.Schema) + "." + s
 	}
 	if n.Database != "" {
-		s = quoteIfNeeded(n.Database) + "." + s
+		s = quoteName(n.Database) + "." + s
 	}
 	return s
 }

@@ -1,0 +1,419 @@
+package dialect
+
+import "strings"
+
+// scope is what names mean inside one SELECT or one DML statement.
+type scope struct {
+	outer   *scope
+	ctes    *cteEnv
+	rels    []*relation
+	items   []*item         // of the SELECT list, for references to their aliases
+	grouped map[string]bool // SUPER paths that are keys of GROUP BY
+	plain   bool            // ORDER BY may not be given other keys than its own
+}
+
+// relation is a table, view, CTE, subquery or unnested array that columns come from.
+type relation struct {
+	schema, alias string
+	cols          []Column
+	open          bool // it may have columns that are not in cols
+	value         bool // an unnested array: alias is the element itself
+	at            string
+	atClass       class
+	path          *node // what is unnested, nil for a table
+}
+
+// cteEnv is a chain of WITH queries, innermost first.
+type cteEnv struct {
+	outer *cteEnv
+	cte   *cte
+	scope *scope // in which the query of the CTE stands
+	cols  []Column
+	open  bool
+	state uint8 // 0 not looked at, 1 being looked at, 2 known
+}
+
+func (e *cteEnv) find(name string) *cteEnv {
+	for ; e != nil; e = e.outer {
+		if strings.EqualFold(e.cte.name, name) {
+			return e
+		}
+	}
+	return nil
+}
+
+// cteScope returns sc with the CTEs of q.
+func cteScope(q *query, sc *scope) *scope {
+	if len(q.ctes) == 0 {
+		return sc
+	}
+	inner := &scope{outer: sc.outer, ctes: sc.ctes, rels: sc.rels, items: sc.items}
+	for _, c := range q.ctes {
+		e := &cteEnv{outer: inner.ctes, cte: c}
+		inner.ctes = e
+		e.scope = &scope{outer: sc.outer, rels: sc.rels, items: sc.items, ctes: e}
+	}
+	return inner
+}
+
+// selectScope returns the scope of s, which stands in sc. It is built once for each rendering.
+func (r *renderer) selectScope(s *selectCore, sc *scope) *scope {
+	if known, ok := r.scopes[s]; ok {
+		return known
+	}
+	inner := &scope{outer: sc, ctes: sc.ctes, items: s.items}
+	r.scopes[s] = inner
+	r.bring(inner, s.from)
+	for _, g := range s.groupBy {
+		if key, ok := r.pathKey(g, inner); ok {
+			if inner.grouped == nil {
+				inner.grouped = map[string]bool{}
+			}
+			inner.grouped[key] = true
+		}
+	}
+	return inner
+}
+
+// bring adds relations to a scope, each seeing those before it.
+func (r *renderer) bring(sc *scope, from []*fromItem) {
+	for _, f := range from {
+		sc.rels = append(sc.rels, r.relation(f, sc))
+	}
+}
+
+func (r *renderer) relation(f *fromItem, sc *scope) *relation {
+	rel := &relation{alias: f.alias}
+	switch {
+	case f.sub != nil:
+		rel.cols, rel.open = r.outputs(f.sub, &scope{outer: sc, ctes: sc.ctes})
+	case f.unpivot != nil:
+		rel.value, rel.path, rel.at, rel.atClass = true, f.unpivot, f.at, cText
+	case f.call != nil:
+		rel.open = true
+		if rel.alias == "" {
+			rel.alias = f.call.op
+		}
+	default:
+		return r.tableOrPath(f, sc)
+	}
+	rel.rename(f.columns)
+	return rel
+}
+
+// rename applies the column list of an alias.
+func (rel *relation) rename(names []string) {
+	if len(names) == 0 {
+		return
+	}
+	cols := make([]Column, max(len(names), len(rel.cols)))
+	copy(cols, rel.cols)
+	for i, n := range names {
+		cols[i].Name = n
+	}
+	rel.cols = cols
+}
+
+// tableOrPath decides whether a name in FROM is a table or an array to unnest. As in PartiQL, the alias of a
+// relation to the left, or around the query, wins over a schema of the same name.
+func (r *renderer) tableOrPath(f *fromItem, sc *scope) *relation {
+	parts := f.ref.parts
+	first := parts[0].name
+	rel := &relation{alias: f.alias, at: f.at, atClass: cInteger}
+	if rel.alias == "" {
+		rel.alias = lastName(parts)
+	}
+	subscripted := false
+	for _, p := range parts {
+		subscripted = subscripted || p.index != nil
+	}
+	if len(parts) == 1 {
+		if e := sc.ctes.find(first); e != nil {
+			rel.cols, rel.open = r.cteColumns(e)
+			rel.rename(f.columns)
+			return rel
+		}
+	}
+	known := false
+	if len(parts) == 1 || r.aliased(first, sc) == nil {
+		if !subscripted && len(parts) <= 3 {
+			known = r.table(rel, parts)
+		}
+	} else if target := r.aliased(first, sc); !subscripted && !target.value && target.open && len(parts) == 2 {
+		known = r.table(rel, parts)
+	}
+	if !known {
+		if res := r.resolve(f.ref, sc); subscripted || res.known && res.class == cSuper {
+			rel.value, rel.path, rel.cols, rel.open = true, f.ref, nil, false
+			return rel
+		}
+		r.unknownTable(f, parts)
+		rel.open = true
+	}
+	rel.rename(f.columns)
+	return rel
+}
+
+// aliased returns the relation name refers to, if any.
+func (r *renderer) aliased(name string, sc *scope) *relation {
+	for ; sc != nil; sc = sc.outer {
+		for _, rel := range sc.rels {
+			if strings.EqualFold(rel.alias, name) {
+				return rel
+			}
+		}
+	}
+	return nil
+}
+
+// table looks a table up in the catalogue.
+func (r *renderer) table(rel *relation, parts []part) bool {
+	n := Name{Table: parts[len(parts)-1].name}
+	if len(parts) > 1 {
+		n.Schema = parts[len(parts)-2].name
+	}
+	if len(parts) > 2 {
+		n.Database = parts[len(parts)-3].name
+	}
+	cols, ok := r.columns(n)
+	rel.schema, rel.cols = n.Schema, cols
+	return ok
+}
+
+func (r *renderer) columns(n Name) ([]Column, bool) {
+	if r.cat == nil {
+		return nil, false
+	}
+	if c, ok := r.tables[n]; ok {
+		return c.cols, c.ok
+	}
+	cols, ok := r.cat.Columns(n.Database, n.Schema, n.Table)
+	if r.tables == nil {
+		r.tables = map[Name]catalogEntry{}
+	}
+	r.tables[n] = catalogEntry{cols, ok}
+	return cols, ok
+}
+
+type catalogEntry struct {
+	cols []Column
+	ok   bool
+}
+
+// unknownTable refuses a table that does not exist and whose name DuckDB would take for a file.
+func (r *renderer) unknownTable(f *fromItem, parts []part) {
+	var full []string
+	for _, p := range parts {
+		full = append(full, p.name)
+	}
+	name := strings.Join(full, ".")
+	if namesFile(name) {
+		r.fail(relationMissing(name))
+	}
+}
+
+// namesFile reports whether DuckDB would read a file of that name in place of a missing table.
+func namesFile(name string) bool {
+	name = strings.ToLower(name)
+	if strings.ContainsAny(name, `/\:*?`) {
+		return true
+	}
+	for _, ext := range [...]string{".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".db", ".duckdb", ".arrow", ".xlsx"} {
+		if strings.Contains(name, ext) {
+			return true
+		}
+	}
+	return false
+}
+
+func lastName(parts []part) string {
+	for i := len(parts) - 1; i >= 0; i-- {
+		if parts[i].index == nil {
+			return parts[i].name
+		}
+	}
+	return ""
+}
+
+// cteColumns returns the columns of a CTE. A recursive one refers to itself only after its first term,
+// which alone decides.
+func (r *renderer) cteColumns(e *cteEnv) ([]Column, bool) {
+	switch e.state {
+	case 1:
+		return nil, true
+	case 0:
+		e.state = 1
+		e.cols, e.open = r.outputs(e.cte.query, e.scope)
+		rel := relation{cols: e.cols}
+		rel.rename(e.cte.columns)
+		e.cols, e.state = rel.cols, 2
+	}
+	return e.cols, e.open
+}
+
+// outputs returns the columns a query in sc has. open says that there may be more.
+func (r *renderer) outputs(q *query, sc *scope) (cols []Column, open bool) {
+	if q == nil || len(q.terms) == 0 {
+		return nil, true
+	}
+	sc = cteScope(q, sc)
+	switch t := q.terms[0]; {
+	case t.sub != nil:
+		return r.outputs(t.sub, sc)
+	case t.sel == nil:
+		return nil, true
+	default:
+		inner := r.selectScope(t.sel, sc)
+		for _, it := range t.sel.items {
+			if it.expr.kind == nStar {
+				list, more := r.star(it.expr, inner)
+				cols, open = append(cols, list...), open || more
+				continue
+			}
+			c := Column{Name: it.alias, Type: r.typeOf(it.expr, inner)}
+			if c.Name == "" {
+				c.Name = outputName(it.expr)
+			}
+			cols = append(cols, c)
+		}
+		return cols, open
+	}
+}
+
+// star returns the columns * or t.* stands for.
+func (r *renderer) star(n *node, sc *scope) (cols []Column, open bool) {
+	for _, rel := range sc.rels {
+		if len(n.parts) > 0 && !strings.EqualFold(rel.alias, lastName(n.parts)) {
+			continue
+		}
+		if rel.value {
+			cols = append(cols, Column{Name: rel.alias, Type: simpleTypes["super"]})
+			continue
+		}
+		cols, open = append(cols, rel.cols...), open || rel.open
+	}
+	return cols, open
+}
+
+// typeOf is the type of an output column as far as it is known.
+func (r *renderer) typeOf(n *node, sc *scope) Type {
+	switch r.class(n, sc) {
+	case cSuper:
+		return simpleTypes["super"]
+	case cText:
+		return Type{DuckDB: "VARCHAR"}
+	case cInteger:
+		return Type{DuckDB: "BIGINT"}
+	case cNumber:
+		return Type{DuckDB: "DOUBLE"}
+	case cBool:
+		return Type{DuckDB: "BOOLEAN"}
+	case cTime:
+		return Type{DuckDB: "TIMESTAMP"}
+	}
+	return Type{}
+}
+
+// resolved is what a name turned out to be.
+type resolved struct {
+	known bool
+	class class
+	typ   Type
+	base  int    // how many of the parts are the column; the rest is a path into it
+	text  string // written for the base in place of its parts, if not empty
+}
+
+// resolve looks a name up, innermost scope first: as a column of a named relation, as a column of any, and
+// as the alias of an item of the SELECT list.
+func (r *renderer) resolve(n *node, sc *scope) resolved {
+	parts := n.parts
+	if len(n.kids) > 0 {
+		c := r.class(n.kids[0], sc)
+		return resolved{known: c == cSuper, class: c}
+	}
+	for ; sc != nil; sc = sc.outer {
+		open := false
+		for _, rel := range sc.rels {
+			res, stop := rel.qualified(parts)
+			if res.known || stop {
+				return res
+			}
+			open = open || rel.open
+		}
+		for _, rel := range sc.rels {
+			if res := rel.bare(parts); res.known {
+				return res
+			}
+		}
+		for _, it := range sc.items {
+			if it.alias == "" || !strings.EqualFold(it.alias, parts[0].name) || r.busy[it] {
+				continue
+			}
+			r.busy[it] = true
+			c := r.class(it.expr, sc)
+			delete(r.busy, it)
+			return resolved{known: len(parts) == 1 || c == cSuper, class: c, base: 1}
+		}
+		if open {
+			return resolved{}
+		}
+	}
+	return resolved{}
+}
+
+// qualified matches alias.column, schema.table.column and so on. stop means that the name is of this
+// relation although its column is not known.
+func (rel *relation) qualified(parts []part) (res resolved, stop bool) {
+	for q := 1; q <= 3 && q <= len(parts); q++ {
+		if parts[q-1].index != nil || !strings.EqualFold(parts[q-1].name, rel.alias) {
+			continue
+		}
+		if q > 1 && (rel.schema == "" || parts[q-2].index != nil || !strings.EqualFold(parts[q-2].name, rel.schema)) {
+			continue
+		}
+		if rel.value {
+			return resolved{known: true, class: cSuper, base: q, text: quoteAlways(rel.alias) + "." + quoteAlways(rel.alias)}, true
+		}
+		if len(parts) == q || parts[q].index != nil {
+			continue
+		}
+		if c := rel.column(parts[q].name); c != nil {
+			return column(c, parts, q+1), true
+		}
+		if rel.open {
+			return resolved{}, true
+		}
+	}
+	return resolved{}, false
+}
+
+func (rel *relation) bare(parts []part) resolved {
+	if rel.at != "" && strings.EqualFold(rel.at, parts[0].name) && len(parts) == 1 {
+		return resolved{known: true, class: rel.atClass, base: 1, text: quoteAlways(rel.alias) + "." + quoteAlways(rel.at)}
+	}
+	if c := rel.column(parts[0].name); c != nil {
+		return column(c, parts, 1)
+	}
+	return resolved{}
+}
+
+func (rel *relation) column(name string) *Column {
+	for i := range rel.cols {
+		if len(rel.cols[i].Name) == len(name) && strings.EqualFold(rel.cols[i].Name, name) {
+			return &rel.cols[i]
+		}
+	}
+	return nil
+}
+
+// column is the resolution of parts whose first base are column c. A path into a column that is not SUPER
+// is left to DuckDB.
+func column(c *Column, parts []part, base int) resolved {
+	k := c.Type.class()
+	if k != cSuper && len(parts) > base {
+		return resolved{}
+	}
+	return resolved{known: true, class: k, typ: c.Type, base: base}
+}
+
+func quoteAlways(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
