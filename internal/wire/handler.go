@@ -286,6 +286,9 @@ func (h *Handler) authenticate(x *exchange) (identity.Caller, bool) {
 	if errors.As(err, &bad) {
 		return refuse(signatureConditions[bad.Reason], bad.Message)
 	}
+	if signature.Service != sigv4.Service(x.r) { // what the service was chosen by is not what is signed
+		return refuse(condIncompleteSignature, "The Authorization header names more than one credential scope.")
+	}
 	key, err := h.Keys.Key(x.r.Context(), signature.AccessKeyID)
 	if fault.Is(err, fault.NotFound, "") {
 		return refuse(condUnknownKey, "The security token included in the request is invalid.")

@@ -112,6 +112,13 @@ func TestAuthentication(t *testing.T) {
 			c.Sign(t, service, r)
 			r.Body = io.NopCloser(strings.NewReader("x"))
 		}, "does not match", queryJSON(403, "SignatureDoesNotMatch", "InvalidSignatureException")},
+		{"two scopes", func(c wiretest.Client, t testing.TB, service string, r *http.Request) {
+			c.Sign(t, "kms", r)
+			scope := "Signature=Credential=" + wiretest.AccessKeyID + "/20260304/us-east-1/" + service + "/aws4_request"
+			rest, _ := strings.CutPrefix(r.Header.Get("Authorization"), "AWS4-HMAC-SHA256 ")
+			rest, _, _ = strings.Cut(rest, ", Signature=")
+			r.Header.Set("Authorization", "AWS4-HMAC-SHA256 "+scope+", "+rest)
+		}, "more than one credential scope", queryJSON(400, "IncompleteSignature", "IncompleteSignatureException")},
 		{"unreadable signature", func(c wiretest.Client, t testing.TB, service string, r *http.Request) {
 			c.Sign(t, service, r)
 			r.Header.Set("Authorization", strings.Replace(r.Header.Get("Authorization"), "Signature=", "Sig=", 1))
