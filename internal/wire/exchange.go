@@ -181,7 +181,7 @@ type Record struct {
 
 // finish logs the request and reports it. Errors and operations that change something are logged at
 // Info, our own failures at Error, the rest at Debug. Bodies and signatures never are.
-func (x *exchange) finish() {
+func (x *exchange) finish(ctx context.Context) {
 	rec := Record{
 		Service: x.service.Name, Operation: x.operationName(), Status: x.status,
 		Duration: x.h.Now().Sub(x.start), Received: len(x.body), Sent: len(x.out),
@@ -198,7 +198,6 @@ func (x *exchange) finish() {
 		level = slog.LevelError
 	}
 	x.h.Observe(rec)
-	ctx := x.r.Context()
 	if !x.h.Log.Enabled(ctx, level) {
 		return
 	}

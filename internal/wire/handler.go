@@ -158,7 +158,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, do func(*exchang
 	defer x.release()
 	h.contain(x, do)
 	x.respond()
-	x.finish()
+	x.finish(r.Context())
 }
 
 // contain runs do and turns a panic into an internal error.

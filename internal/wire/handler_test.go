@@ -322,14 +322,14 @@ func (r errReader) Read([]byte) (int, error) { return 0, r.err }
 func TestPresignedQuery(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
-	r := httptest.NewRequest("GET", "/?Action=GetCallerIdentity&Version=2011-06-15", nil)
+	r := httptest.NewRequest(http.MethodGet, "/?Action=GetCallerIdentity&Version=2011-06-15", nil)
 	creds := sigv4.Credentials{AccessKeyID: wiretest.AccessKeyID, SecretAccessKey: wiretest.SecretAccessKey}
 	scope := sigv4.Scope{Region: wiretest.Region, Service: "sts"}
 	if err := sigv4.Presign(r, creds, scope, sigv4.EmptyPayload, sigv4.Rules{}, noon.Add(-time.Minute), 2*time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	expect(t, b.client.Do(t, "", r), 200, "", "")
-	r = httptest.NewRequest("GET", "/?Action=GetCallerIdentity&Version=2011-06-15", nil)
+	r = httptest.NewRequest(http.MethodGet, "/?Action=GetCallerIdentity&Version=2011-06-15", nil)
 	if err := sigv4.Presign(r, creds, scope, sigv4.EmptyPayload, sigv4.Rules{}, noon.Add(-3*time.Minute), 2*time.Minute); err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package wire_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -198,7 +199,7 @@ func TestServeSlowAndShortClients(t *testing.T) {
 			_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
 			line, err := bufio.NewReader(conn).ReadString('\n')
 			if c.want == "" {
-				if err != io.EOF {
+				if !errors.Is(err, io.EOF) {
 					t.Errorf("got %q, %v; want the connection closed", line, err)
 				}
 			} else if !strings.HasPrefix(line, "HTTP/1.1 "+c.want) {

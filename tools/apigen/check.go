@@ -251,7 +251,7 @@ func checkable(s *shape) error {
 			expr = s.pattern
 		}
 		if _, err := regexp.Compile(input.WholeValue(expr)); err != nil {
-			return fmt.Errorf("shape %s: pattern %s is not RE2 (%v); add a form of it to rewritten", s.name, s.pattern, err)
+			return fmt.Errorf("shape %s: pattern %s is not RE2, add a form of it to rewritten: %w", s.name, s.pattern, err)
 		}
 		if s.kind != "string" {
 			return fmt.Errorf("shape %s: a pattern on a %s is not supported", s.name, s.kind)

@@ -175,7 +175,7 @@ func uniqueNames(m *model) error {
 	seen := map[string]string{"Operations": "the operation table", "APIVersion": "a constant"}
 	add := func(name, what string) error {
 		if other, ok := seen[name]; ok {
-			return fmt.Errorf("Go name %s stands for both %s and %s", name, other, what)
+			return fmt.Errorf("the Go name %s would stand for both %s and %s", name, other, what)
 		}
 		seen[name] = what
 		return nil

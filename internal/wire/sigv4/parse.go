@@ -71,7 +71,7 @@ type Signature struct {
 // Service returns the service a request's signature is scoped to, without judging the signature. It
 // is empty for requests that have none, or none that is recognisable.
 func Service(r *http.Request) string {
-	credential := ""
+	var credential string
 	if h := r.Header.Get("Authorization"); strings.HasPrefix(h, "AWS4-") {
 		_, after, _ := strings.Cut(h, "Credential=")
 		credential, _, _ = strings.Cut(after, ",")

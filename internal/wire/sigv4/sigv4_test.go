@@ -171,7 +171,7 @@ func TestSignAgreesWithTheSDK(t *testing.T) {
 // AWS publishes this request and its signature.
 func TestSignPublishedExample(t *testing.T) {
 	t.Parallel()
-	r := httptest.NewRequest("GET", "/", nil)
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
 	r.Host = "example.amazonaws.com"
 	err := sigv4.Sign(r, sigv4.Credentials{AccessKeyID: keyID, SecretAccessKey: secret}, sigv4.Scope{Region: "us-east-1", Service: "service"},
 		sigv4.EmptyPayload, sigv4.Rules{}, time.Date(2015, 8, 30, 12, 36, 0, 0, time.UTC))
@@ -267,7 +267,7 @@ func TestVerifyRefuses(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			r, err := http.NewRequest("POST", "http://localhost:4566/", strings.NewReader("Action=A"))
+			r, err := http.NewRequest(http.MethodPost, "http://localhost:4566/", strings.NewReader("Action=A"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -327,7 +327,7 @@ func TestVerifyTime(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			r := httptest.NewRequest("POST", "/", strings.NewReader("Action=A"))
+			r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("Action=A"))
 			if c.presigned == 0 {
 				sign(t, r, "")
 			} else {
@@ -369,7 +369,7 @@ func TestParsePresignedRefuses(t *testing.T) {
 		{"expires in words", "Expires=60", "Expires=an-hour", "from 1 to 604800", sigv4.Incomplete},
 		{"terminator", "aws4_request", "aws4", "valid terminator", sigv4.Mismatch},
 	}
-	if _, err := sigv4.Parse(httptest.NewRequest("GET", "/?"+good, nil)); err != nil {
+	if _, err := sigv4.Parse(httptest.NewRequest(http.MethodGet, "/?"+good, nil)); err != nil {
 		t.Fatalf("the good query: %v", err)
 	}
 	for _, c := range cases {
@@ -379,7 +379,7 @@ func TestParsePresignedRefuses(t *testing.T) {
 			if query == good {
 				t.Fatal("nothing replaced")
 			}
-			_, err := sigv4.Parse(httptest.NewRequest("GET", "/?"+query, nil))
+			_, err := sigv4.Parse(httptest.NewRequest(http.MethodGet, "/?"+query, nil))
 			check(t, err, c.reason, c.text)
 		})
 	}
@@ -396,7 +396,7 @@ func TestService(t *testing.T) {
 		{"AWS AKID:sig", "", ""},
 		{"", "", ""},
 	} {
-		r := httptest.NewRequest("GET", "/?"+c.query, nil)
+		r := httptest.NewRequest(http.MethodGet, "/?"+c.query, nil)
 		if c.header != "" {
 			r.Header.Set("Authorization", c.header)
 		}
@@ -409,7 +409,7 @@ func TestService(t *testing.T) {
 // A rotated secret must not be accepted through a derived key that is still cached.
 func TestVerifyAfterRotation(t *testing.T) {
 	t.Parallel()
-	r := httptest.NewRequest("POST", "/", strings.NewReader("Action=A"))
+	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("Action=A"))
 	sign(t, r, "")
 	s, err := sigv4.Parse(r)
 	if err != nil {
@@ -434,7 +434,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("AWS4-HMAC-SHA256 Credential=////,SignedHeaders=;;,Signature=", "X-Amz-Date=%", "Wed, 04 Mar 2026 12:00:00 GMT")
 	v := sigv4.NewVerifier("us-east-1", sigv4.Rules{}, at(noon))
 	f.Fuzz(func(t *testing.T, header, query, date string) {
-		r := httptest.NewRequest("GET", "/", nil)
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.URL.RawQuery = query
 		if header != "" {
 			r.Header.Set("Authorization", header)
@@ -487,7 +487,7 @@ func FuzzVerify(f *testing.F) {
 
 func BenchmarkVerify(b *testing.B) {
 	body := "Action=DescribeIntegrations&Version=2012-12-01&MaxRecords=100"
-	r := httptest.NewRequest("POST", "/", nil)
+	r := httptest.NewRequest(http.MethodPost, "/", nil)
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
 	hash := sigv4.HashPayload([]byte(body))
 	if err := sigv4.Sign(r, sigv4.Credentials{AccessKeyID: keyID, SecretAccessKey: secret},

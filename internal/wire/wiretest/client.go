@@ -127,7 +127,7 @@ func REST(method, path, body string) *http.Request {
 
 // Raw returns a request as a server would receive it.
 func Raw(method, path, contentType, body string) *http.Request {
-	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	r := httptest.NewRequest(method, path, strings.NewReader(body)) //nolint:noctx // as a server gets it; tests that cancel use WithContext
 	r.Host = "localhost:4566"
 	if contentType != "" {
 		r.Header.Set("Content-Type", contentType)
