@@ -49,7 +49,7 @@ type server struct {
 	nextID  func() int64
 	metrics *metrics.Metrics
 
-	store   *sqlite.Store
+	store   *sqlite.DB
 	buckets *buckets.Server // nil when the buckets are elsewhere
 	objects s3.Objects
 	engines *engines
@@ -120,7 +120,7 @@ func open(ctx context.Context, c config.Config, log *slog.Logger, b Build) (_ *s
 	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
-	if s.store, err = sqlite.Open(ctx, sqlite.Config{Dir: c.DataDir, Log: log, Now: s.now}); err != nil {
+	if s.store, err = sqlite.Open(ctx, c.DataDir); err != nil {
 		return nil, err
 	}
 	s.closers = append(s.closers, s.store.Close)
@@ -162,9 +162,10 @@ func (s *server) openDomains() error {
 	// The workers are made after the services that wake them.
 	wakeSupervisor := func() { s.supervisor.Notify() }
 	wakeRunner := func() { s.runner.Notify() }
+	stored := s.store.Warehouses()
 	s.warehouses = warehouses.NewService(warehouses.Config{
 		Partition: partition, Region: s.config.Region, Account: s.config.AccountID,
-		Warehouses: s.store.Warehouses(), Clusters: s.store.Clusters(), Namespaces: s.store.Namespaces(), Workgroups: s.store.Workgroups(), Partners: s.store.Partners(),
+		Warehouses: stored, Clusters: stored, Namespaces: stored, Workgroups: stored, Partners: stored,
 		Box: box, Now: s.now, NewID: uuid.NewString, Notify: wakeSupervisor,
 		Catalogue: warehouses.Catalogue{Permissive: s.config.PartnersAny, Names: s.config.PartnerNames},
 	})
@@ -172,8 +173,8 @@ func (s *server) openDomains() error {
 		Store: s.store.Integrations(), Policies: s.store.Policies(), Sources: sources{s}, Targets: s.warehouses,
 		Now: s.now, NewID: uuid.NewString, Notify: wakeSupervisor, Strict: s.config.StrictPolicies,
 	})
-	s.jobs = copyjob.NewService(copyjob.Config{Store: s.store.Jobs(), Messages: s.store.Messages(), Now: s.now, Notify: wakeSupervisor})
-	s.statements = statements.NewService(statements.Config{Store: s.store.Statements(), Results: s.store.Results(), Now: s.now, NewID: uuid.NewString, Notify: wakeRunner})
+	s.jobs = copyjob.NewService(copyjob.Config{Store: s.store.Jobs(), Messages: s.store.Jobs(), Now: s.now, Notify: wakeSupervisor})
+	s.statements = statements.NewService(statements.Config{Store: s.store.Statements(), Results: s.store.Statements(), Now: s.now, NewID: uuid.NewString, Notify: wakeRunner})
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 
 	"github.com/penstock-io/penstock/internal/front/redshift"
@@ -18,10 +19,14 @@ import (
 
 // newHandler puts the fronts behind one port.
 func (s *server) newHandler() (*wire.Handler, error) {
+	address, _, err := net.SplitHostPort(s.config.Listen)
+	if err != nil {
+		return nil, err
+	}
 	return wire.New(wire.Config{
 		Services: []*wire.Service{
-			redshift.New(redshift.Config{Integrations: s.integrations, Warehouses: s.warehouses}).Service(),
-			redshiftserverless.New(redshiftserverless.Config{Warehouses: s.warehouses}).Service(),
+			redshift.New(redshift.Config{Integrations: s.integrations, Warehouses: s.warehouses, Address: address}).Service(),
+			redshiftserverless.New(redshiftserverless.Config{Warehouses: s.warehouses, Address: address}).Service(),
 			redshiftdata.New(redshiftdata.Config{Statements: s.statements, Warehouses: s.warehouses, Catalog: catalog{s.engines}, Redact: dialect.Redact}).Service(),
 			sts.New().Service(),
 		},

@@ -12,6 +12,7 @@ import (
 	"github.com/penstock-io/penstock/internal/fault"
 	"github.com/penstock-io/penstock/internal/load"
 	"github.com/penstock-io/penstock/internal/source/s3"
+	"github.com/penstock-io/penstock/internal/store/sqlite"
 	"github.com/penstock-io/penstock/internal/zeroetl"
 )
 
@@ -23,7 +24,7 @@ func (s *server) openObjects(ctx context.Context) (err error) {
 		return err
 	}
 	s.buckets, err = buckets.Open(buckets.Config{
-		Dir: filepath.Join(s.config.DataDir, "s3"), Region: s.config.Region, Account: s.config.AccountID, Store: s.store.Documents(),
+		Dir: filepath.Join(s.config.DataDir, "s3"), Region: s.config.Region, Account: s.config.AccountID, Store: sqlite.NewDocuments[buckets.Kind](s.store, buckets.SubjectDocument),
 		Keys: s.bucketKey, Now: s.now, Log: s.log,
 		OnArrival: func(a buckets.Arrival) {
 			s.supervisor.Arrived(load.File{Bucket: a.Bucket, Key: a.Key, ETag: a.ETag, Size: a.Size, Modified: a.Modified})

@@ -1,0 +1,464 @@
+package sql
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/penstock-io/penstock/internal/copyjob"
+	"github.com/penstock-io/penstock/internal/fault"
+	"github.com/penstock-io/penstock/internal/load"
+	"github.com/penstock-io/penstock/internal/statements"
+)
+
+// engine is a warehouse that writes down what it is told. A statement that contains "boom" fails.
+type engine struct {
+	told      []string
+	open      bool
+	databases []string
+	committed map[string]bool
+	marked    string
+	tables    map[string][]statements.Column
+	loads     []load.Request
+	rows      [][]statements.Value
+}
+
+func newEngine() *engine {
+	return &engine{databases: []string{"dev"}, committed: map[string]bool{},
+		tables: map[string][]statements.Column{"t": {{Name: "a", TypeName: "int4"}}}}
+}
+
+func (e *engine) tell(format string, args ...any) {
+	e.told = append(e.told, fmt.Sprintf(format, args...))
+}
+
+func (e *engine) Connect(_ context.Context, database, _ string) (Conn, error) {
+	if !slices.Contains(e.databases, database) {
+		return nil, noDatabase(database)
+	}
+	e.tell("connect %s", database)
+	return e, nil
+}
+func (e *engine) Databases(context.Context) ([]string, error) { return e.databases, nil }
+func (e *engine) CreateDatabase(_ context.Context, name, _, _ string) error {
+	if slices.Contains(e.databases, name) {
+		return fault.New(fault.AlreadyExists, SubjectDatabase, "database %q already exists", name)
+	}
+	e.databases = append(e.databases, name)
+	return nil
+}
+func (e *engine) DropDatabase(_ context.Context, name string) error {
+	i := slices.Index(e.databases, name)
+	if i < 0 {
+		return noDatabase(name)
+	}
+	e.databases = slices.Delete(e.databases, i, i+1)
+	return nil
+}
+func (e *engine) RenameDatabase(_ context.Context, from, to string) error {
+	i := slices.Index(e.databases, from)
+	if i < 0 {
+		return noDatabase(from)
+	}
+	e.databases[i] = to
+	return nil
+}
+func (e *engine) StatementCommitted(_ context.Context, _, id string) (bool, error) {
+	return e.committed[id], nil
+}
+func (e *engine) Begin(context.Context) error {
+	if e.open {
+		return errors.New("transaction in transaction")
+	}
+	e.open = true
+	e.tell("begin")
+	return nil
+}
+func (e *engine) Commit(context.Context) error {
+	e.open = false
+	e.tell("commit")
+	if e.marked != "" {
+		e.committed[e.marked], e.marked = true, ""
+	}
+	return nil
+}
+func (e *engine) Rollback() error {
+	if e.open {
+		e.tell("rollback")
+	}
+	e.open, e.marked = false, ""
+	return nil
+}
+func (e *engine) InTransaction() bool { return e.open }
+func (e *engine) MarkStatement(_ context.Context, id string) error {
+	e.tell("mark %s", id)
+	e.marked = id
+	return nil
+}
+func (e *engine) Columns(_ context.Context, _, _, table string) ([]statements.Column, error) {
+	return e.tables[table], nil
+}
+func (e *engine) Schemas(context.Context, string, string) ([]string, error) {
+	return []string{"public"}, nil
+}
+func (e *engine) Tables(context.Context, string, string, string) ([]Table, error) {
+	return []Table{{"public", "t", "TABLE"}}, nil
+}
+func (e *engine) SetSearchPath(_ context.Context, schemas []string) error {
+	e.tell("search path %s", strings.Join(schemas, ","))
+	return nil
+}
+func (e *engine) Query(_ context.Context, text string) (Rows, error) {
+	if strings.Contains(text, "boom") {
+		return nil, fault.New(fault.Invalid, SubjectStatement, "boom")
+	}
+	e.tell("run %s", strings.ToLower(strings.Fields(text)[0]))
+	r := &memoryRows{rows: e.rows}
+	if strings.HasPrefix(strings.ToUpper(text), "SELECT") {
+		r.columns = []statements.Column{{Name: "a", TypeName: "int4"}}
+	}
+	return r, nil
+}
+func (e *engine) Load(_ context.Context, req load.Request) (load.Result, error) {
+	e.loads = append(e.loads, req)
+	e.tell("load %d", len(req.Files))
+	return load.Result{Rows: 7}, nil
+}
+func (e *engine) Close() error { return e.Rollback() }
+
+type memoryRows struct {
+	columns []statements.Column
+	rows    [][]statements.Value
+	at      int
+}
+
+func (r *memoryRows) Columns() []statements.Column { return r.columns }
+func (r *memoryRows) Next() bool                   { r.at++; return r.columns != nil && r.at <= len(r.rows) }
+func (r *memoryRows) Values() []statements.Value   { return r.rows[r.at-1] }
+func (r *memoryRows) Affected() int64              { return 3 }
+func (r *memoryRows) Err() error                   { return nil }
+func (r *memoryRows) Close() error                 { return nil }
+
+// store is a bucket in memory.
+type store struct {
+	files []load.File
+	held  int
+}
+
+func (s *store) List(_ context.Context, bucket, prefix, _ string, yield func(load.File) error) error {
+	for _, f := range s.files {
+		if f.Bucket == bucket && strings.HasPrefix(f.Key, prefix) {
+			if err := yield(f); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (s *store) Fetch(_ context.Context, f load.File) (load.File, func(), error) {
+	s.held++
+	f.Path = "/local/" + f.Key
+	return f, func() { s.held-- }, nil
+}
+
+// jobs keeps COPY jobs in memory. A run is done as soon as it is asked for.
+type jobs struct{ all []copyjob.Job }
+
+func (j *jobs) Create(_ context.Context, job copyjob.Job) (copyjob.Job, error) {
+	job.ID = int64(len(j.all) + 1)
+	j.all = append(j.all, job)
+	return job, nil
+}
+func (j *jobs) find(key copyjob.Key) (*copyjob.Job, error) {
+	for i := range j.all {
+		if j.all[i].Name == key.Name && j.all[i].Table.Database == key.Database && j.all[i].WarehouseID == key.WarehouseID {
+			return &j.all[i], nil
+		}
+	}
+	return nil, fault.New(fault.NotFound, copyjob.SubjectJob, "no job %s", key.Name)
+}
+func (j *jobs) Alter(_ context.Context, key copyjob.Key, auto bool) (copyjob.Job, error) {
+	job, err := j.find(key)
+	if err != nil {
+		return copyjob.Job{}, err
+	}
+	job.Auto = auto
+	return *job, nil
+}
+func (j *jobs) RequestRun(_ context.Context, key copyjob.Key) (copyjob.Job, error) {
+	job, err := j.find(key)
+	if err != nil {
+		return copyjob.Job{}, err
+	}
+	job.Runs++
+	asked := *job
+	job.RunsDone = job.Runs
+	return asked, nil
+}
+func (j *jobs) Drop(_ context.Context, key copyjob.Key) (copyjob.Job, error) {
+	job, err := j.find(key)
+	if err != nil {
+		return copyjob.Job{}, err
+	}
+	gone := *job
+	j.all = slices.DeleteFunc(j.all, func(x copyjob.Job) bool { return x.ID == gone.ID })
+	return gone, nil
+}
+func (j *jobs) List(context.Context, string) ([]copyjob.Job, error) { return j.all, nil }
+
+// collect is a Sink that keeps everything.
+type collect struct {
+	columns []statements.Column
+	rows    [][]statements.Value
+	ended   bool
+}
+
+func (c *collect) Columns(cols []statements.Column) error { c.columns = cols; return nil }
+func (c *collect) Row(v []statements.Value) error {
+	c.rows = append(c.rows, slices.Clone(v))
+	return nil
+}
+func (c *collect) End() error { c.ended = true; return nil }
+
+type fixture struct {
+	*engine
+	store *store
+	jobs  *jobs
+	parts Parts
+	*Session
+}
+
+func open(t *testing.T) *fixture {
+	t.Helper()
+	f := &fixture{engine: newEngine(), store: &store{}, jobs: &jobs{}}
+	id := int64(0)
+	f.parts = Parts{Objects: f.store, Jobs: f.jobs, NextID: func() int64 { id++; return id }, Now: time.Now}
+	s, err := Open(t.Context(), f.parts, f.engine, "w", "dev", "admin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Session = s
+	f.told = nil
+	return f
+}
+
+func (f *fixture) heard(t *testing.T, want ...string) {
+	t.Helper()
+	if !slices.Equal(f.told, want) {
+		t.Errorf("the engine heard %q, want %q", f.told, want)
+	}
+	f.told = nil
+}
+
+func TestAStatementIsATransactionWithItsMark(t *testing.T) {
+	f := open(t)
+	ctx := t.Context()
+	if o, err := f.Run(ctx, "INSERT INTO t VALUES (1)", "id-1", &collect{}); err != nil || o.Rows != 3 || o.HasResultSet {
+		t.Errorf("%+v, %v", o, err)
+	}
+	f.heard(t, "begin", "run insert", "mark id-1", "commit")
+
+	if _, err := f.Run(ctx, "INSERT INTO t SELECT boom FROM t", "id-2", &collect{}); err == nil {
+		t.Error("no error")
+	}
+	f.heard(t, "begin", "rollback")
+	if f.committed["id-2"] {
+		t.Error("a failed statement is marked")
+	}
+}
+
+func TestASelectNeedsNoTransaction(t *testing.T) {
+	f := open(t)
+	f.rows = [][]statements.Value{{int64(1)}, {int64(2)}}
+	out := &collect{}
+	o, err := f.Run(t.Context(), "SELECT a FROM t", "id", out)
+	if err != nil || !o.HasResultSet || o.Rows != 2 || len(out.rows) != 2 || !out.ended {
+		t.Errorf("%+v %+v %v", o, out, err)
+	}
+	f.heard(t, "run select")
+}
+
+func TestAnOpenTransactionIsJoined(t *testing.T) {
+	f := open(t)
+	for _, text := range []string{"BEGIN", "INSERT INTO t VALUES (1)", "COMMIT", "COMMIT"} {
+		if _, err := f.Run(t.Context(), text, "id", &collect{}); err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+	}
+	f.heard(t, "begin", "run insert", "commit")
+}
+
+func TestBatch(t *testing.T) {
+	f := open(t)
+	next := func(int, *Outcome) (Sink, error) { return &collect{}, nil }
+	done, err := f.RunBatch(t.Context(), []string{"INSERT INTO t VALUES (1)", "SELECT a FROM t"}, "b", next)
+	if err != nil || len(done) != 2 {
+		t.Fatalf("%v, %v", done, err)
+	}
+	f.heard(t, "begin", "run insert", "run select", "mark b", "commit")
+
+	done, err = f.RunBatch(t.Context(), []string{"INSERT INTO t VALUES (1)", "SELECT boom"}, "c", next)
+	if err == nil || len(done) != 1 {
+		t.Fatalf("%v, %v", done, err)
+	}
+	f.heard(t, "begin", "run insert", "rollback")
+
+	for _, text := range []string{"COMMIT", "CREATE DATABASE x", "COPY JOB DROP j",
+		"COPY t FROM 's3://b/p' IAM_ROLE 'arn:aws:iam::123456789012:role/r' CSV JOB CREATE j"} {
+		if _, err := f.RunBatch(t.Context(), []string{text}, "d", next); !fault.Is(err, fault.Invalid, SubjectTransaction) {
+			t.Errorf("%s in a batch: %v", text, err)
+		}
+		f.heard(t, "begin", "rollback")
+	}
+}
+
+func TestCopy(t *testing.T) {
+	f := open(t)
+	copy := "COPY t FROM 's3://b/in/' IAM_ROLE 'arn:aws:iam::123456789012:role/r' CSV"
+	if _, err := f.Run(t.Context(), copy, "id", &collect{}); !fault.Is(err, fault.NotFound, SubjectPrefix) {
+		t.Errorf("an empty prefix: %v", err)
+	}
+	f.store.files = []load.File{{Bucket: "b", Key: "in/1"}, {Bucket: "b", Key: "in/2"}, {Bucket: "b", Key: "out/3"}}
+	o, err := f.Run(t.Context(), copy, "id", &collect{})
+	if err != nil || o.Rows != 7 {
+		t.Fatalf("%+v %v", o, err)
+	}
+	f.heard(t, "begin", "load 2", "mark id", "commit")
+	req := f.loads[0]
+	if req.Job != nil || req.Table != (load.Table{Database: "dev", Schema: "public", Name: "t"}) || req.Files[0].Path != "/local/in/1" || req.Spec.Format != load.CSV {
+		t.Errorf("%+v", req)
+	}
+	if f.store.held != 0 {
+		t.Errorf("%d files not released", f.store.held)
+	}
+}
+
+func TestCopyJobStatements(t *testing.T) {
+	f := open(t)
+	run := func(text string) ([][]statements.Value, error) {
+		out := &collect{}
+		_, err := f.Run(t.Context(), text, "id", out)
+		return out.rows, err
+	}
+	create := "COPY t FROM 's3://b/in/' IAM_ROLE 'arn:aws:iam::123456789012:role/r' CSV IGNOREHEADER 1 JOB CREATE j AUTO OFF"
+	if _, err := run(strings.Replace(create, "COPY t", "COPY nowhere", 1)); fault.KindOf(err) != fault.NotFound {
+		t.Errorf("job into a table that does not exist: %v", err)
+	}
+	if _, err := run(create); err != nil {
+		t.Fatal(err)
+	}
+	j := f.jobs.all[0]
+	if j.Name != "j" || j.Auto || j.Bucket != "b" || j.Prefix != "in/" || j.Spec.IgnoreHeader != 1 || j.CreatedBy != "id" || j.WarehouseID != "w" {
+		t.Errorf("%+v", j)
+	}
+	if _, err := run("COPY JOB ALTER j AUTO ON"); err != nil || !f.jobs.all[0].Auto {
+		t.Errorf("ALTER: %v", err)
+	}
+	if _, err := run("COPY JOB RUN j"); err != nil {
+		t.Errorf("RUN: %v", err)
+	}
+	if rows, err := run("COPY JOB LIST"); err != nil || len(rows) != 1 || rows[0][1] != "j" {
+		t.Errorf("LIST: %v, %v", rows, err)
+	}
+	if rows, err := run("COPY JOB SHOW j"); err != nil || len(rows) != 1 {
+		t.Errorf("SHOW: %v, %v", rows, err)
+	}
+	for _, text := range []string{"COPY JOB SHOW k", "COPY JOB DROP k", "COPY JOB RUN k", "COPY JOB ALTER k AUTO ON"} {
+		if _, err := run(text); fault.KindOf(err) != fault.NotFound {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	if _, err := run("COPY JOB DROP j"); err != nil || len(f.jobs.all) != 0 {
+		t.Errorf("DROP: %v", err)
+	}
+	f.Again = true
+	if _, err := run("COPY JOB DROP j"); err != nil {
+		t.Errorf("DROP run again after a crash: %v", err)
+	}
+}
+
+func TestDatabases(t *testing.T) {
+	f := open(t)
+	run := func(text string) error {
+		_, err := f.Run(t.Context(), text, "id", &collect{})
+		return err
+	}
+	for _, tc := range []struct {
+		text string
+		want fault.Kind
+		ok   bool
+	}{
+		{"CREATE DATABASE a", 0, true},
+		{"CREATE DATABASE a", fault.AlreadyExists, false},
+		{"CREATE DATABASE z FROM INTEGRATION '1d5e2b6e-7a1c-4c0b-9f3e-0a1b2c3d4e5f'", fault.Unsupported, false},
+		{"ALTER DATABASE a RENAME TO b", 0, true},
+		{"ALTER DATABASE dev RENAME TO x", fault.Invalid, false},
+		{"ALTER DATABASE nowhere OWNER TO me", fault.NotFound, false},
+		{"ALTER DATABASE b INTEGRATION REFRESH ALL TABLES", fault.Unsupported, false},
+		{"DROP DATABASE dev", fault.Invalid, false},
+		{"DROP DATABASE b", 0, true},
+		{"DROP DATABASE b", fault.NotFound, false},
+		{"DROP DATABASE IF EXISTS b", 0, true},
+		{"USE nowhere", fault.NotFound, false},
+		{"VACUUM t", 0, true},
+		{"ANALYZE", 0, true},
+		{"GRANT SELECT ON t TO PUBLIC", 0, true},
+		{"SET query_group TO 'x'", 0, true},
+	} {
+		err := run(tc.text)
+		if tc.ok != (err == nil) || err != nil && fault.KindOf(err) != tc.want {
+			t.Errorf("%s: %v", tc.text, err)
+		}
+	}
+	for len(f.databases) < MaxDatabases {
+		f.databases = append(f.databases, fmt.Sprint("d", len(f.databases)))
+	}
+	if err := run("CREATE DATABASE one_too_many"); fault.KindOf(err) != fault.Limit {
+		t.Errorf("quota: %v", err)
+	}
+}
+
+func TestSettings(t *testing.T) {
+	f := open(t)
+	show := func(text string) string {
+		out := &collect{}
+		if _, err := f.Run(t.Context(), text, "", out); err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		return fmt.Sprint(out.rows[0][0])
+	}
+	if _, err := f.Run(t.Context(), "SET search_path TO a, public", "", &collect{}); err != nil {
+		t.Fatal(err)
+	}
+	f.heard(t, "search path a,public")
+	if got := show("SHOW search_path"); got != "a, public" {
+		t.Errorf("search_path is %q", got)
+	}
+	if _, err := f.Run(t.Context(), "RESET search_path", "", &collect{}); err != nil {
+		t.Fatal(err)
+	}
+	f.heard(t, "search path ")
+	if got := show("SHOW timezone"); got != "UTC" {
+		t.Errorf("timezone is %q", got)
+	}
+}
+
+func TestLike(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		s, pattern string
+		want       bool
+	}{
+		{"abc", "", true}, {"abc", "abc", true}, {"abc", "a%", true}, {"abc", "%c", true}, {"abc", "a_c", true},
+		{"abc", "ab", false}, {"abc", "_", false}, {"a%c", `a\%c`, true}, {"abc", `a\%c`, false}, {"", "%", true}, {"aXbXc", "a%b%c", true},
+	} {
+		if got := like(tc.s, tc.pattern); got != tc.want {
+			t.Errorf("like(%q, %q) = %v", tc.s, tc.pattern, got)
+		}
+	}
+}
