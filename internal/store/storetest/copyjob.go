@@ -30,7 +30,7 @@ func Jobs(t *testing.T, open Open[JobStore]) {
 		return j
 	}
 	t.Run("every field survives a restart", func(t *testing.T) {
-		a, b := full[copyjob.Job](0), full[copyjob.Job](1000)
+		a, b := Full[copyjob.Job](0), Full[copyjob.Job](1000)
 		b.Spec.Columns = nil
 		s := reopened(t, open, func(s JobStore) { a, b = create(t, s, a), create(t, s, b) })
 		list, err := s.JobList(t.Context(), "")
@@ -116,7 +116,7 @@ func Jobs(t *testing.T, open Open[JobStore]) {
 		wants(t, s.MessageAdd(t.Context(), copyjob.Message{JobID: a.ID, JobName: "a"}), fault.NotFound, subject)
 	})
 	t.Run("messages", func(t *testing.T) {
-		m := full[copyjob.Message](0)
+		m := Full[copyjob.Message](0)
 		s := reopened(t, open, func(s JobStore) {
 			j, x := create(t, s, job("w", "dev", "a")), create(t, s, job("x", "dev", "a"))
 			m.JobID = j.ID

@@ -37,7 +37,7 @@ func Statements(t *testing.T, open Open[StatementStore]) {
 		}
 	}
 	t.Run("every field survives a restart", func(t *testing.T) {
-		a, b := full[statements.Statement](0), full[statements.Statement](1000)
+		a, b := Full[statements.Statement](0), Full[statements.Statement](1000)
 		b.Parameters, b.Subs = nil, b.Subs[:1]
 		b.Subs[0].Columns = nil
 		s := reopened(t, open, func(s StatementStore) { create(t, s, a, b) })

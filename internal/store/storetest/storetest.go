@@ -144,9 +144,9 @@ var errRefused = errors.New("refused by the test")
 // at is a time of the tests: n seconds after their epoch, with nanoseconds.
 func at(n int) time.Time { return time.Unix(1_800_000_000+int64(n), 123_456_789).UTC() }
 
-// full returns a T whose every field, however deep, is not zero. Values differ from one another and from those of
+// Full returns a T whose every field, however deep, is not zero. Values differ from one another and from those of
 // another seed, so that swapped columns show.
-func full[T any](seed int) T {
+func Full[T any](seed int) T {
 	var v T
 	fill(reflect.ValueOf(&v).Elem(), &seed)
 	return v

@@ -42,7 +42,7 @@ func Warehouses(t *testing.T, open Open[WarehouseStore]) {
 	t.Run("workgroup", func(t *testing.T) { workgroupSuite(t, open) })
 	t.Run("partner", func(t *testing.T) { partnerSuite(t, open) })
 	t.Run("every field survives a restart", func(t *testing.T) {
-		w, c, n, g, p := full[warehouses.Warehouse](0), full[warehouses.Cluster](100), full[warehouses.Namespace](200), full[warehouses.Workgroup](300), full[warehouses.Partner](400)
+		w, c, n, g, p := Full[warehouses.Warehouse](0), Full[warehouses.Cluster](100), Full[warehouses.Namespace](200), Full[warehouses.Workgroup](300), Full[warehouses.Partner](400)
 		c.WarehouseID, n.WarehouseID, g.Namespace, p.Cluster = w.ID, w.ID, n.Name, c.Identifier
 		bare := warehouse("bare")
 		s := reopened(t, open, func(s WarehouseStore) {

@@ -23,7 +23,7 @@ func integration(n int) zeroetl.Integration {
 func Integrations(t *testing.T, open Open[zeroetl.Store]) {
 	const subject = zeroetl.SubjectIntegration
 	t.Run("every field survives a restart", func(t *testing.T) {
-		a, b := full[zeroetl.Integration](0), full[zeroetl.Integration](1000)
+		a, b := Full[zeroetl.Integration](0), Full[zeroetl.Integration](1000)
 		b.Problems, b.EncryptionContext, b.Tags = nil, nil, nil
 		s := reopened(t, open, func(s zeroetl.Store) {
 			must(t, s.IntegrationCreate(t.Context(), b, 9))
@@ -203,7 +203,7 @@ func Integrations(t *testing.T, open Open[zeroetl.Store]) {
 func Policies(t *testing.T, open Open[zeroetl.PolicyStore]) {
 	const subject = zeroetl.SubjectPolicy
 	t.Run("put replaces and survives a restart", func(t *testing.T) {
-		first, second, other := full[zeroetl.Policy](0), full[zeroetl.Policy](100), full[zeroetl.Policy](200)
+		first, second, other := Full[zeroetl.Policy](0), Full[zeroetl.Policy](100), Full[zeroetl.Policy](200)
 		second.WarehouseID = first.WarehouseID
 		s := reopened(t, open, func(s zeroetl.PolicyStore) {
 			must(t, s.PolicyPut(t.Context(), first))
@@ -218,7 +218,7 @@ func Policies(t *testing.T, open Open[zeroetl.PolicyStore]) {
 	})
 	t.Run("delete", func(t *testing.T) {
 		s := fresh(t, open)
-		p := full[zeroetl.Policy](0)
+		p := Full[zeroetl.Policy](0)
 		wants(t, s.PolicyDelete(t.Context(), p.WarehouseID), fault.NotFound, subject)
 		must(t, s.PolicyPut(t.Context(), p))
 		must(t, s.PolicyDelete(t.Context(), p.WarehouseID))
@@ -227,12 +227,12 @@ func Policies(t *testing.T, open Open[zeroetl.PolicyStore]) {
 	})
 	calls(t, open, map[string]func(context.Context, zeroetl.PolicyStore) error{
 		"put": func(ctx context.Context, s zeroetl.PolicyStore) error {
-			return s.PolicyPut(ctx, full[zeroetl.Policy](0))
+			return s.PolicyPut(ctx, Full[zeroetl.Policy](0))
 		},
 		"get":    func(ctx context.Context, s zeroetl.PolicyStore) error { _, err := s.PolicyGet(ctx, "w"); return err },
 		"delete": func(ctx context.Context, s zeroetl.PolicyStore) error { return s.PolicyDelete(ctx, "w") },
 	}, func(t *testing.T, s zeroetl.PolicyStore) {
-		_, err := s.PolicyGet(t.Context(), full[zeroetl.Policy](0).WarehouseID)
+		_, err := s.PolicyGet(t.Context(), Full[zeroetl.Policy](0).WarehouseID)
 		wants(t, err, fault.NotFound, subject)
 	})
 }
