@@ -26,9 +26,9 @@ type FaultKey struct {
 }
 
 // FaultTable tells which declared error a fault becomes. The most specific entry wins: kind, subject
-// and operation, then kind and subject, then kind and operation, then kind alone. What no entry covers becomes the
-// error the service's protocol has for that kind, which is a client's error for every kind but
-// fault.Internal.
+// and operation, then kind and subject, then kind and operation, then kind alone. What no entry covers
+// becomes the error the service's protocol has for that kind, which is a client's error for every kind
+// but fault.Internal.
 type FaultTable map[FaultKey]*ErrorShape
 
 // APIError is an error a handler returns when it wants a particular declared error, or one with members

@@ -130,7 +130,7 @@ func (x *exchange) respond() {
 	header["Content-Type"] = []string{x.service.contentType()}
 	header["Content-Length"] = []string{strconv.Itoa(len(x.out))}
 	x.w.WriteHeader(x.status)
-	_, _ = x.w.Write(x.out) // a client that is gone is in the log through the metrics of its side only
+	_, _ = x.w.Write(x.out) // an error means the client is gone: there is nobody to tell
 }
 
 // handOver lets an internal handler answer.

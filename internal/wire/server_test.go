@@ -165,7 +165,7 @@ func TestServeReportsABrokenListener(t *testing.T) {
 // A client that sends slowly is not waited for, before and within the body; one that stops early is told.
 func TestServeSlowAndShortClients(t *testing.T) {
 	t.Parallel()
-	r := serve(t, func(c *wire.Config) { c.Limits.Reading = 50 * time.Millisecond })
+	r := serve(t, func(c *wire.Config) { c.Limits.Reading = time.Second })
 	head := func(length int) string {
 		req := wiretest.Query("GetCallerIdentity")
 		req.Host = "h"
@@ -183,6 +183,7 @@ func TestServeSlowAndShortClients(t *testing.T) {
 		{"ends in the body", head(100) + "Action=", true, "400"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			conn, err := net.Dial("tcp", r.address)
 			if err != nil {
 				t.Fatal(err)
@@ -207,8 +208,10 @@ func TestServeSlowAndShortClients(t *testing.T) {
 			}
 		})
 	}
-	r.stop()
-	r.wait(t)
+	t.Cleanup(func() {
+		r.stop()
+		r.wait(t)
+	})
 }
 
 // Stopping while requests come in loses none of those that were taken.

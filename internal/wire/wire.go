@@ -7,8 +7,8 @@
 // need is here and nowhere else: request ids, limits, error envelopes, the access log, panic
 // containment, draining.
 //
-// Rules: no input of any kind produces a status of 500 or above; a request is never acted upon before its signature is
-// verified; secrets and bodies are never logged.
+// Rules: no input of any kind produces a status of 500 or above; a request is never acted upon before
+// its signature is verified; secrets and bodies are never logged.
 package wire
 
 import (
