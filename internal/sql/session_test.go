@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -146,7 +147,7 @@ func (r *memoryRows) Close() error                 { return nil }
 // store is a bucket in memory.
 type store struct {
 	files []load.File
-	held  int
+	held  atomic.Int32
 }
 
 func (s *store) List(_ context.Context, bucket, prefix, _ string, yield func(load.File) error) error {
@@ -161,9 +162,9 @@ func (s *store) List(_ context.Context, bucket, prefix, _ string, yield func(loa
 }
 
 func (s *store) Fetch(_ context.Context, f load.File) (load.File, func(), error) {
-	s.held++
+	s.held.Add(1)
 	f.Path = "/local/" + f.Key
-	return f, func() { s.held-- }, nil
+	return f, func() { s.held.Add(-1) }, nil
 }
 
 // jobs keeps COPY jobs in memory. A run is done as soon as it is asked for.
@@ -333,8 +334,8 @@ func TestCopy(t *testing.T) {
 	if req.Job != nil || req.Table != (load.Table{Database: "dev", Schema: "public", Name: "t"}) || req.Files[0].Path != "/local/in/1" || req.Spec.Format != load.CSV {
 		t.Errorf("%+v", req)
 	}
-	if f.store.held != 0 {
-		t.Errorf("%d files not released", f.store.held)
+	if f.store.held.Load() != 0 {
+		t.Errorf("%d files not released", f.store.held.Load())
 	}
 }
 
