@@ -73,31 +73,29 @@ func (s *Supervisor) reconcileJobs(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// reap stops the loaders of jobs that are gone and forgets finished ones.
+// reap stops the loaders that have no work and removes the ledgers of jobs that were dropped since the last
+// pass. What fails is done in the next.
 func (s *Supervisor) reap(ctx context.Context, wanted map[int64]copyjob.Job, jobs []copyjob.Job) error {
-	var dropped []*runner
-	s.mu.Lock()
-	for id, r := range s.loaders {
-		if _, ok := wanted[id]; !ok && !slices.ContainsFunc(jobs, func(j copyjob.Job) bool { return j.ID == id }) {
-			dropped = append(dropped, r)
-		}
-	}
-	s.mu.Unlock()
 	s.stop(func(r *runner) bool { _, ok := wanted[r.job.ID]; return !ok || r.finished() })
 	var errs []error
-	for _, r := range dropped {
-		engine, err := s.Engines.Get(ctx, r.job.WarehouseID)
+	known := make(map[int64]copyjob.Job, len(jobs))
+	for _, j := range jobs {
+		known[j.ID] = j
+	}
+	for id, j := range s.known {
+		if _, ok := known[id]; ok {
+			continue
+		}
+		engine, err := s.Engines.Get(ctx, j.WarehouseID)
 		if err == nil {
-			err = engine.ForgetJob(ctx, r.job.Table.Database, r.job.ID)
+			err = engine.ForgetJob(ctx, j.Table.Database, id)
 		}
-		if fault.KindOf(err) == fault.NotFound {
-			err = nil // the warehouse or the database went too
-		}
-		if err != nil {
-			s.unsweep(r.job.WarehouseID)
+		if err != nil && fault.KindOf(err) != fault.NotFound { // NotFound: the warehouse or the database went too
+			known[id] = j
 			errs = append(errs, err)
 		}
 	}
+	s.known = known
 	return errors.Join(errs...)
 }
 
@@ -225,36 +223,27 @@ func (s *Supervisor) report(ctx context.Context, r *runner, o fileload.Outcome) 
 func (s *Supervisor) sweep(ctx context.Context, available map[string]bool, jobs []copyjob.Job) error {
 	var errs []error
 	for id := range available {
-		s.mu.Lock()
-		due := available[id] && !s.swept[id] && s.anyLoader(id)
-		s.mu.Unlock()
-		if !due {
+		if !available[id] || s.swept[id] || !s.anyLoader(id) {
 			continue // a warehouse nobody uses stays unopened
 		}
 		if err := s.sweepOne(ctx, id, jobs); err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		s.mu.Lock()
 		s.swept[id] = true
-		s.mu.Unlock()
 	}
 	return errors.Join(errs...)
 }
 
 func (s *Supervisor) anyLoader(warehouseID string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, r := range s.loaders {
 		if r.job.WarehouseID == warehouseID {
 			return true
 		}
 	}
 	return false
-}
-
-func (s *Supervisor) unsweep(warehouseID string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.swept, warehouseID)
 }
 
 func (s *Supervisor) sweepOne(ctx context.Context, warehouseID string, jobs []copyjob.Job) error {

@@ -91,9 +91,12 @@ type Supervisor struct {
 	wake  chan struct{}
 	ready chan struct{}
 
+	// Run's own.
+	swept map[string]bool       // warehouses whose ledgers were swept of dropped jobs since the start
+	known map[int64]copyjob.Job // the jobs of the last pass
+
 	mu      sync.Mutex
 	loaders map[int64]*runner // by job id
-	swept   map[string]bool   // warehouses whose ledgers were swept of dropped jobs since the start
 }
 
 // New returns a Supervisor at rest.
