@@ -36,8 +36,13 @@ func (f *Front) describeIntegrations(ctx context.Context, _ identity.Caller, in 
 		return nil, err
 	}
 	out := &api.IntegrationsMessage{Marker: some(&page.Marker), Integrations: make([]api.Integration, len(page.Integrations))}
+	tags := 0
 	for n := range page.Integrations {
-		fillIntegration(&out.Integrations[n], &page.Integrations[n])
+		tags += len(page.Integrations[n].Tags)
+	}
+	room := newTagRoom(tags)
+	for n := range page.Integrations {
+		fillIntegration(&out.Integrations[n], &page.Integrations[n], room)
 	}
 	return out, nil
 }
@@ -65,13 +70,13 @@ func integrationOrError(i zeroetl.Integration, err error) (*api.Integration, err
 		return nil, err
 	}
 	var out api.Integration
-	fillIntegration(&out, &i)
+	fillIntegration(&out, &i, newTagRoom(len(i.Tags)))
 	return &out, nil
 }
 
-// fillIntegration sets out, which is zero, to what i is. An empty description is left out: in an answer AWS
+// fillIntegration sets out, which is zero, to what i is, with room for its tags. An empty description is left out: in an answer AWS
 // wants one of at least one character, and Terraform takes an empty one for a change.
-func fillIntegration(out *api.Integration, i *zeroetl.Integration) {
+func fillIntegration(out *api.Integration, i *zeroetl.Integration, room *tagRoom) {
 	out.IntegrationArn, out.IntegrationName = &i.ARN, &i.Name
 	out.SourceArn, out.TargetArn = &i.SourceARN, &i.TargetARN
 	out.Status, out.Errors, out.CreateTime = (*string)(&i.Status), problems(i.Problems), &i.Created
@@ -79,7 +84,7 @@ func fillIntegration(out *api.Integration, i *zeroetl.Integration) {
 	if len(i.EncryptionContext) > 0 {
 		out.AdditionalEncryptionContext = i.EncryptionContext
 	}
-	out.Tags = tagsOut(i.Tags)
+	out.Tags = room.list(i.Tags)
 }
 
 // problems is never nil, so that the element is there even when it is empty.

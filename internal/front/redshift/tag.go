@@ -212,15 +212,34 @@ func tagsIn(list []api.Tag) []tag.Tag {
 	return out
 }
 
-// tagsOut is never nil, so that the element is there even when it is empty.
+// tagsOut lists tags by key. It is never nil, so that the element is there even when it is empty.
 func tagsOut(tags map[string]string) []api.Tag {
+	var room tagRoom
+	return room.list(tags)
+}
+
+// tagRoom is the memory for the tags of many resources in one answer, in few pieces.
+type tagRoom struct {
+	tags   []tag.Tag
+	shapes []api.Tag
+}
+
+func newTagRoom(n int) *tagRoom { return &tagRoom{make([]tag.Tag, 0, n), make([]api.Tag, 0, n)} }
+
+// list is tagsOut.
+func (r *tagRoom) list(tags map[string]string) []api.Tag {
 	if len(tags) == 0 {
 		return []api.Tag{}
 	}
-	list := tag.List(tags)
-	out := make([]api.Tag, len(list))
-	for n := range list {
-		out[n] = api.Tag{Key: &list[n].Key, Value: &list[n].Value}
+	start := len(r.tags)
+	for key, value := range tags {
+		r.tags = append(r.tags, tag.Tag{Key: key, Value: value})
 	}
-	return out
+	mine := r.tags[start:]
+	slices.SortFunc(mine, func(a, b tag.Tag) int { return strings.Compare(a.Key, b.Key) })
+	start = len(r.shapes)
+	for n := range mine {
+		r.shapes = append(r.shapes, api.Tag{Key: &mine[n].Key, Value: &mine[n].Value})
+	}
+	return slices.Clip(r.shapes[start:])
 }
