@@ -229,7 +229,7 @@ func (r *Runner) execute(ctx context.Context, st statements.Statement) {
 	switch {
 	case err == nil:
 		end, recordErr = r.Queue.Finish(record, st.ID, results...)
-	case context.Cause(ctx) == errCanceled || fault.KindOf(err) == fault.Canceled && ctx.Err() == nil:
+	case errors.Is(context.Cause(ctx), errCanceled) || fault.KindOf(err) == fault.Canceled && ctx.Err() == nil:
 		end, recordErr = r.Queue.Abort(record, st.ID, "Query was cancelled by the user")
 	case ctx.Err() != nil:
 		log.Info("statement cut off; it will run again")
