@@ -167,20 +167,3 @@ func TestInbound(t *testing.T) {
 	_, err = w.Inbound(t.Context(), zeroetl.InboundParams{MaxRecords: new(5)})
 	wants(t, err, fault.Invalid, page.SubjectSize)
 }
-
-func BenchmarkList(b *testing.B) {
-	w := newWorld(b, false)
-	for n := range 100 {
-		p := params(n)
-		p.TargetARN = []string{namespace, "arn:aws:redshift:us-east-1:123456789012:namespace:w2"}[n%2]
-		if _, err := w.Create(b.Context(), caller, p); err != nil {
-			b.Fatal(err)
-		}
-	}
-	b.ResetTimer()
-	for b.Loop() {
-		if _, err := w.List(b.Context(), zeroetl.ListParams{}); err != nil {
-			b.Fatal(err)
-		}
-	}
-}

@@ -47,7 +47,7 @@ func (w *world) Target(_ context.Context, namespaceARN string) (string, bool, er
 	return id, available, nil
 }
 
-func newWorld(t testing.TB, strict bool) *world {
+func newWorld(t *testing.T, strict bool) *world {
 	w := &world{
 		store: storetest.NewMemory(), targets: map[string]bool{"w1": true, "w2": true, "busy": false}, now: time.Unix(1_800_000_000, 0).UTC(),
 		source: func(string, zeroetl.SourceKind) error { return nil },

@@ -75,15 +75,33 @@ func BenchmarkIntegrationList(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	b.ReportAllocs()
-	b.ResetTimer()
-	b.RunParallel(func(pb *testing.PB) {
-		for pb.Next() {
-			if list, err := db.Integrations().IntegrationList(b.Context()); err != nil || len(list) != 100 {
-				b.Error(len(list), err)
+	b.Run("store", func(b *testing.B) {
+		b.ReportAllocs()
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				if list, err := db.Integrations().IntegrationList(b.Context()); err != nil || len(list) != 100 {
+					b.Error(len(list), err)
+				}
 			}
-		}
+		})
 	})
+	service := zeroetl.NewService(zeroetl.Config{Store: db.Integrations()})
+	for name, p := range map[string]zeroetl.ListParams{
+		"service":          {},
+		"service filtered": {Filters: []zeroetl.Filter{{Name: zeroetl.FilterStatus, Values: []string{"active"}}}},
+		"service by ARN":   {ARN: fullIntegration(50).ARN},
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					if page, err := service.List(b.Context(), p); err != nil || len(page.Integrations) == 0 {
+						b.Error(len(page.Integrations), err)
+					}
+				}
+			})
+		})
+	}
 }
 
 func BenchmarkJobUpdate(b *testing.B) {
