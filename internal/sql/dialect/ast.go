@@ -42,6 +42,7 @@ type node struct {
 	sized   bool // of nCast: typ has arguments
 	lo, hi  int32
 	mark    int32 // a token of note: the operator, the "(" of a call, the type of a cast
+	nulls   int32 // of nCall: where IGNORE NULLS or RESPECT NULLS stands after it, 0 for nowhere
 	op      string
 	kids    []*node
 	rest    []*node

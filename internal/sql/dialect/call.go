@@ -5,17 +5,28 @@ import (
 	"strings"
 )
 
+// renames are functions DuckDB has by another name.
+var renames = map[string]string{
+	"nvl": "coalesce", "btrim": "trim", "replicate": "repeat", "len": "length", "textlen": "length",
+	"sha": "sha1", "func_sha1": "sha1", "can_json_parse": "json_valid", "is_valid_json": "json_valid",
+	"json_parse": "json", "array": "json_array", "object": "json_object",
+}
+
 // rewrite writes the functions whose name, order of arguments or bare keywords DuckDB does not share. Where
 // it returns false the call is written as it was, whatever it wrote so far.
 func (r *renderer) rewrite(n *node, sc *scope) bool {
+	if name, ok := renames[n.op]; ok && !(n.op == "array" && len(n.kids) == 1 && n.kids[0].kind == nSub) {
+		r.plainCall(n, sc, name)
+		return true
+	}
 	switch n.op {
+	case "getdate":
+		return r.fixed(n, 0, "date_trunc('second', now() AT TIME ZONE 'UTC')")
 	case "dateadd":
 		return r.dateAdd(n, sc)
 	case "datediff":
 		return r.dateDiff(n, sc)
-	case "date_part":
-		return r.datePart(n, sc)
-	case "pgdate_part":
+	case "date_part", "pgdate_part":
 		return r.datePart(n, sc)
 	case "extract":
 		return r.extract(n, sc)
@@ -33,8 +44,6 @@ func (r *renderer) rewrite(n *node, sc *scope) bool {
 		return r.convertTimezone(n, sc)
 	case "trunc":
 		return r.trunc(n, sc)
-	case "nvl":
-		return r.renamed(n, sc, "coalesce")
 	case "nvl2":
 		return r.nvl2(n, sc)
 	case "decode":
@@ -43,20 +52,10 @@ func (r *renderer) rewrite(n *node, sc *scope) bool {
 		return r.listagg(n, sc)
 	case "charindex":
 		return len(n.kids) == 2 && r.swapped(n, sc, "strpos")
-	case "btrim":
-		return r.renamed(n, sc, "trim")
-	case "replicate":
-		return r.renamed(n, sc, "repeat")
-	case "len":
-		return r.renamed(n, sc, "length")
-	case "textlen":
-		return r.renamed(n, sc, "length")
-	case "sha":
-		return r.renamed(n, sc, "sha1")
-	case "func_sha1":
-		return r.renamed(n, sc, "sha1")
 	case "sha2":
 		return r.sha2(n, sc)
+	case "regexp_substr":
+		return len(n.kids) == 2 && r.renamed(n, sc, "regexp_extract")
 	case "regexp_count":
 		return r.regexpCount(n, sc)
 	case "regexp_replace":
@@ -65,26 +64,20 @@ func (r *renderer) rewrite(n *node, sc *scope) bool {
 		return r.extreme(n, sc, "arg_min")
 	case "max":
 		return r.extreme(n, sc, "arg_max")
-	case "json_parse":
-		return r.jsonParse(n, sc)
 	case "json_serialize":
 		return r.jsonSerialize(n, sc)
-	case "can_json_parse":
-		return r.renamed(n, sc, "json_valid")
-	case "is_valid_json":
-		return r.renamed(n, sc, "json_valid")
 	case "json_array_length":
 		return r.jsonArrayLength(n, sc)
-	case "split_to_array":
-		return r.splitToArray(n, sc)
-	case "array":
-		return r.construct(n, sc, "json_array")
-	case "object":
-		return r.construct(n, sc, "json_object")
 	case "json_extract_path_text":
 		return r.jsonExtractPathText(n, sc)
 	case "json_extract_array_element_text":
 		return r.jsonExtractArrayElementText(n, sc)
+	case "split_to_array":
+		return r.splitToArray(n, sc)
+	case "array_concat":
+		return r.anySuper(n.kids, sc) && r.renamed(n, sc, "super_concat")
+	case "array_flatten":
+		return r.anySuper(n.kids, sc) && r.renamed(n, sc, "super_flatten")
 	}
 	return false
 }
@@ -97,6 +90,9 @@ func (r *renderer) call(n *node, sc *scope) {
 	}
 	if len(n.parts) <= 1 {
 		start, skip := len(r.out), r.skip
+		if r.wholeNumber(n, sc) {
+			return
+		}
 		if (len(n.rest) == 0 || n.op == "listagg") && r.rewrite(n, sc) {
 			r.skip = false
 			return
@@ -104,6 +100,46 @@ func (r *renderer) call(n *node, sc *scope) {
 		r.out, r.skip = r.out[:start], skip
 	}
 	r.plainCall(n, sc, "")
+}
+
+// wholeNumber writes SUM and AVG of integers, which are BIGINT; the first is wider for BIGINT, as in DuckDB.
+func (r *renderer) wholeNumber(n *node, sc *scope) bool {
+	if n.op != "sum" && n.op != "avg" || len(n.kids) != 1 || r.whole == n {
+		return false
+	}
+	k := lastKid(n.kids[0])
+	if r.class(k, sc) != cInteger || n.op == "sum" && r.wide(k, sc) {
+		return false
+	}
+	outer := r.whole
+	r.whole = n
+	if n.op == "avg" {
+		r.open(n.lo, "CAST(trunc(")
+	} else {
+		r.open(n.lo, "CAST(")
+	}
+	r.call(n, sc)
+	if n.op == "avg" {
+		r.write(")")
+	}
+	r.write(" AS BIGINT)")
+	r.whole = outer
+	return true
+}
+
+// wide reports whether an integer is a BIGINT.
+func (r *renderer) wide(n *node, sc *scope) bool {
+	switch n.kind {
+	case nRef:
+		return r.resolve(n, sc).typ.DuckDB == "BIGINT"
+	case nCast:
+		return n.typ.DuckDB == "BIGINT"
+	case nBinary:
+		return r.wide(n.kids[0], sc) || r.wide(n.kids[1], sc)
+	case nParen:
+		return len(n.kids) == 1 && r.wide(n.kids[0], sc)
+	}
+	return false
 }
 
 // plainCall writes a call, perhaps with another name, and the clauses after it.
@@ -126,6 +162,12 @@ func (r *renderer) plainCall(n *node, sc *scope, name string) {
 		r.tokens(lo, k.lo)
 		r.argument(n, i, k, f, one, sc)
 		lo = k.hi
+	}
+	if n.nulls > 0 { // DuckDB has it within the parentheses
+		r.tokens(lo, n.nulls-1)
+		r.tokens(n.nulls, n.nulls+2)
+		r.token(n.nulls - 1)
+		lo = n.nulls + 2
 	}
 	r.kids(lo, n.hi, sc, n.rest...)
 }
@@ -369,14 +411,6 @@ func (r *renderer) extreme(n *node, sc *scope, name string) bool {
 	return true
 }
 
-func (r *renderer) jsonParse(n *node, sc *scope) bool {
-	if len(n.kids) != 1 {
-		return false
-	}
-	r.plainCall(n, sc, "json")
-	return true
-}
-
 func (r *renderer) jsonSerialize(n *node, sc *scope) bool {
 	if len(n.kids) != 1 {
 		return false
@@ -384,15 +418,6 @@ func (r *renderer) jsonSerialize(n *node, sc *scope) bool {
 	r.open(n.lo, "CAST(")
 	r.expr(n.kids[0], sc)
 	r.write(" AS VARCHAR)")
-	return true
-}
-
-// construct writes ARRAY and OBJECT.
-func (r *renderer) construct(n *node, sc *scope, name string) bool {
-	if len(n.kids) == 1 && n.kids[0].kind == nSub {
-		return false
-	}
-	r.plainCall(n, sc, name)
 	return true
 }
 

@@ -47,7 +47,7 @@ func (r *renderer) side(n, other *node, equal bool, sc *scope) {
 		return
 	}
 	switch {
-	case o == cSuper || o == cNull:
+	case o == cSuper:
 		r.expr(n, sc)
 	case equal && (other.kind == nString || other.kind == nBool):
 		r.as(n, sc, asScalar, "")

@@ -288,12 +288,12 @@ func (p *parser) merge(q *Query) {
 	q.Target = b.target.name
 	p.want("using")
 	p.fromItem(b.relations())
+	if n := len(p.toks); p.err == nil && n > 3 && p.toks[n-3].word == "remove" && p.toks[n-2].word == "duplicates" {
+		p.fail(unsupported("MERGE ... REMOVE DUPLICATES is not supported yet."))
+	}
 	p.want("on")
 	n := p.loose(inClause, nil)
 	b.pieces = append(b.pieces, piece{lo: n.lo, hi: n.hi, cond: n, early: true})
-	if p.is("remove", "duplicates") {
-		p.fail(unsupported("MERGE ... REMOVE DUPLICATES is not supported yet."))
-	}
 	for first := true; p.err == nil && (first || p.is("when")); first = false {
 		p.want("when")
 		p.take("not")

@@ -1,10 +1,6 @@
 package dialect
 
-import (
-	"strings"
-
-	"github.com/penstock-io/penstock/internal/fault"
-)
+import "github.com/penstock-io/penstock/internal/fault"
 
 // newNode takes a node from the arena.
 func (p *parser) newNode(k nodeKind, lo int) *node {
@@ -49,11 +45,12 @@ var clauseWords = map[string]bool{
 	"limit": true, "offset": true, "fetch": true, "union": true, "intersect": true, "except": true, "minus": true,
 	"into": true, "on": true, "using": true, "join": true, "inner": true, "cross": true, "natural": true,
 	"left": true, "right": true, "full": true, "asof": true, "positional": true, "semi": true, "anti": true,
-	"when": true, "then": true, "else": true, "end": true, "returning": true, "set": true, "values": true,
+	"with": true, "when": true, "then": true, "else": true, "end": true, "returning": true, "set": true, "values": true,
 }
 
-// ends reports whether t ends an expression in context w.
-func (p *parser) ends(t token, w where) bool {
+// ends reports whether token i ends an expression in context w.
+func (p *parser) ends(i int, w where) bool {
+	t := p.toks[i]
 	switch t.kind {
 	case tEOF:
 		return true
@@ -69,8 +66,11 @@ func (p *parser) ends(t token, w where) bool {
 		if w >= inParens {
 			return t.word == "when" || t.word == "then" || t.word == "else" || t.word == "end"
 		}
-		if t.word == "as" {
+		switch t.word {
+		case "as":
 			return w == inItem
+		case "left", "right":
+			return !p.toks[i+1].sym("(")
 		}
 		return clauseWords[t.word]
 	}
@@ -83,7 +83,7 @@ func (p *parser) loose(w where, order *bool) *node {
 	start := p.i
 	var seq *node
 	var first *node
-	for p.err == nil && !p.ends(p.tok(), w) {
+	for p.err == nil && !p.ends(p.i, w) {
 		if first != nil && w == inItem && p.aliasHere() {
 			break
 		}
@@ -114,6 +114,9 @@ func (p *parser) loose(w where, order *bool) *node {
 			}
 		}
 	}
+	if last := p.toks[max(p.i-1, 0)]; seq != nil && p.i > start && dangling(last) && int32(p.i) > seq.lastKid() {
+		p.unexpected()
+	}
 	if seq == nil {
 		if first == nil {
 			p.unexpected()
@@ -122,6 +125,28 @@ func (p *parser) loose(w where, order *bool) *node {
 		return first
 	}
 	return p.close(seq)
+}
+
+// dangling reports whether t is an operator that wants something after it.
+func dangling(t token) bool {
+	switch t.kind {
+	case tSymbol:
+		return symbolPower[t.word] > 0 || t.word == "::" || t.word == "."
+	case tWord:
+		switch t.word {
+		case "and", "or", "not", "is", "in", "like", "ilike", "between":
+			return true
+		}
+	}
+	return false
+}
+
+// lastKid is where the last expression in n ends.
+func (n *node) lastKid() int32 {
+	if len(n.kids) == 0 {
+		return n.lo
+	}
+	return n.kids[len(n.kids)-1].hi
 }
 
 // rawToken passes over one token no rule is for. Words that could bring in a relation are refused: only a
@@ -151,11 +176,7 @@ func (p *parser) rawToken(w where, order *bool) {
 	case tSymbol:
 		switch t.word {
 		case "(", "[", "{":
-			closing := map[string]string{"(": ")", "[": "]", "{": "}"}[t.word]
-			p.i--
-			p.i++
-			p.rawList(closing)
-		case "?", ":=", "=>", ":", "%", "*", ".", "->", "+", "-", "~":
+			p.rawList(map[string]string{"(": ")", "[": "]", "{": "}"}[t.word])
 		}
 	}
 }
@@ -182,7 +203,7 @@ func (p *parser) rawList(closing string) {
 func (p *parser) aliasHere() bool {
 	t := p.tok()
 	if t.kind == tQuoted || t.kind == tWord && t.flags&(fReserved|fNoAlias) == 0 {
-		return p.ends(p.peek(1), inItem)
+		return p.ends(p.i+1, inItem)
 	}
 	return false
 }
@@ -196,10 +217,17 @@ func (p *parser) startsExpr() bool {
 	case tWord:
 		if t.flags&fReserved == 0 {
 			switch t.word {
-			case "within", "filter", "over", "collate", "escape", "nulls", "rows", "range", "groups", "ignore", "respect",
-				"preceding", "following", "isnull", "notnull", "lateral", "tablesample", "pivot", "unpivot", "table",
-				"show", "describe", "summarize", "insert", "update", "delete", "copy":
-				return p.peek(1).sym("(") && t.word != "over" && t.word != "filter" && t.word != "table" && t.word != "lateral"
+			case "over", "filter", "lateral", "table":
+				return false
+			case "partition":
+				return p.peek(1).word != "by"
+			case "within", "collate", "escape", "nulls", "rows", "range", "groups", "ignore", "respect", "preceding",
+				"following", "isnull", "notnull", "tablesample":
+				return p.peek(1).sym("(")
+			case "show", "describe", "summarize", "pivot", "unpivot", "insert", "update", "delete", "copy":
+				// Names, unless what follows makes them DuckDB's statements.
+				next := p.peek(1)
+				return next.kind == tEOF || next.kind == tSymbol || next.kind == tWord && next.flags != 0
 			}
 			return true
 		}
@@ -267,20 +295,25 @@ func (p *parser) prefix() *node {
 	case t.kind == tWord && t.word == "not":
 		p.next()
 		n := p.newNode(nNot, start)
-		if k := p.operand(bpNot); k != nil {
-			n.kids = []*node{k}
-		}
-		return p.close(n)
+		return p.operator(n, bpNot)
 	case t.sym("-"), t.sym("+"), t.sym("~"), t.sym("@"):
 		p.next()
 		n := p.newNode(nUnary, start)
 		n.op = t.word
-		if k := p.operand(bpUnary); k != nil {
-			n.kids = []*node{k}
-		}
-		return p.close(n)
+		return p.operator(n, bpUnary)
 	}
 	return p.primary()
+}
+
+// operator reads the operand of a prefix operator.
+func (p *parser) operator(n *node, power int) *node {
+	k := p.operand(power)
+	if k == nil {
+		p.unexpected()
+		return nil
+	}
+	n.kids = []*node{k}
+	return p.close(n)
 }
 
 // operand reads the right side of an operator. Where there is none the operator was something else, and
@@ -445,7 +478,8 @@ func (p *parser) isTest(n *node) bool {
 // castType reads the type of a cast. One that is not Redshift's is left to DuckDB: its tokens pass.
 func (p *parser) castType(n *node) {
 	start := p.i
-	if n.typ, n.known = p.tryType(); n.known || p.err != nil {
+	n.typ, n.known = p.tryType()
+	if n.known = n.known && !p.isSym("["); n.known || p.err != nil {
 		n.sized = p.toks[p.i-1].sym(")")
 		return
 	}
@@ -466,154 +500,4 @@ func (p *parser) castType(n *node) {
 			p.rawList("]")
 		}
 	}
-}
-
-// primary reads an expression without operators.
-func (p *parser) primary() *node {
-	t, start := p.tok(), p.i
-	leaf := func(k nodeKind) *node {
-		p.next()
-		return p.close(p.newNode(k, start))
-	}
-	switch t.kind {
-	case tString, tEscape, tDollar:
-		return leaf(nString)
-	case tNumber:
-		return leaf(nNumber)
-	case tSymbol:
-		switch t.word {
-		case "*":
-			return leaf(nStar)
-		case "(":
-			return p.paren()
-		}
-		p.unexpected()
-		return nil
-	case tWord:
-		switch t.word {
-		case "null":
-			return leaf(nNull)
-		case "true", "false":
-			return leaf(nBool)
-		case "case":
-			return p.caseExpr()
-		case "interval":
-			if n := p.interval(); n != nil {
-				return n
-			}
-		}
-		if p.peek(1).isString() && (simpleTypes[t.word].Name != "" || t.word == "timestamp" || t.word == "time") {
-			n := p.newNode(nTyped, start)
-			n.typ, _ = p.tryType()
-			p.next()
-			return p.close(n)
-		}
-	}
-	return p.refOrCall()
-}
-
-// paren reads a parenthesised query or list.
-func (p *parser) paren() *node {
-	if !p.enter() {
-		return nil
-	}
-	defer p.leave()
-	n := p.newNode(nParen, p.i)
-	p.wantSym("(")
-	if p.startsQuery() {
-		n.kind, n.query = nSub, p.query()
-		p.wantSym(")")
-		return p.close(n)
-	}
-	for p.err == nil && !p.isSym(")") {
-		n.kids = append(n.kids, p.loose(inParens, nil))
-		if !p.takeSym(",") {
-			break
-		}
-	}
-	p.wantSym(")")
-	return p.close(n)
-}
-
-// startsQuery reports whether the next parenthesis content is a query: it starts like one, or with a
-// parenthesised query that a set operation or a clause of the whole follows.
-func (p *parser) startsQuery() bool {
-	i := p.i
-	for p.toks[i].sym("(") {
-		after := p.toks[p.closing(i)]
-		if after.kind != tWord {
-			return false
-		}
-		switch after.word {
-		case "union", "intersect", "except", "minus", "order", "limit", "offset", "fetch":
-		default:
-			return false
-		}
-		i++
-	}
-	t := p.toks[i]
-	return t.kind == tWord && (t.word == "select" || t.word == "with" || t.word == "values" && p.toks[i+1].sym("("))
-}
-
-// closing returns the token after the one that closes the parenthesis at i.
-func (p *parser) closing(i int) int {
-	if p.match == nil {
-		p.match = make([]int32, len(p.toks))
-		var open []int
-		for k, t := range p.toks {
-			p.match[k] = int32(len(p.toks) - 1)
-			if t.sym("(") {
-				open = append(open, k)
-			} else if t.sym(")") && len(open) > 0 {
-				p.match[open[len(open)-1]] = int32(k + 1)
-				open = open[:len(open)-1]
-			}
-		}
-	}
-	return int(p.match[i])
-}
-
-func (p *parser) caseExpr() *node {
-	n := p.newNode(nCase, p.i)
-	p.want("case")
-	if !p.is("when") {
-		n.operand = true
-		n.kids = append(n.kids, p.loose(inParens, nil))
-	}
-	for p.err == nil && p.take("when") {
-		n.kids = append(n.kids, p.loose(inParens, nil))
-		p.want("then")
-		n.kids = append(n.kids, p.loose(inParens, nil))
-	}
-	if p.take("else") {
-		n.kids = append(n.kids, p.loose(inParens, nil))
-	}
-	p.want("end")
-	return p.close(n)
-}
-
-var intervalUnits = strings.Fields(`year years month months week weeks day days hour hours minute minutes second
-	seconds millisecond milliseconds microsecond microseconds quarter quarters decade decades century centuries`)
-
-// interval reads INTERVAL 'text' [unit [TO unit]] or INTERVAL n unit.
-func (p *parser) interval() *node {
-	start := p.i
-	if t := p.peek(1); !t.isString() && t.kind != tNumber {
-		return nil
-	}
-	n := p.newNode(nTyped, start)
-	n.typ = Type{Name: "interval day to second", DuckDB: "INTERVAL"}
-	p.i += 2
-	if p.oneOf(intervalUnits...) != "" {
-		if p.isSym("(") {
-			p.argument(6)
-		}
-		if p.take("to") {
-			if p.oneOf(intervalUnits...) == "" {
-				p.unexpected()
-			}
-			p.argument(6)
-		}
-	}
-	return p.close(n)
 }

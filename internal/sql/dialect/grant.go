@@ -29,6 +29,15 @@ func (p *parser) grantStatement() (Statement, error) {
 			break
 		}
 	}
+	if p.take("for") { // ASSUMEROLE ... FOR COPY, UNLOAD, ...
+		for p.err == nil {
+			for p.anyName(); p.is("function"); p.next() {
+			}
+			if !p.takeSym(",") {
+				break
+			}
+		}
+	}
 	switch {
 	case grant && p.take("with"):
 		if p.oneOf("grant", "admin") == "" {

@@ -104,7 +104,7 @@ func (r *renderer) binaryClass(n *node, sc *scope) class {
 		case "||", "->>":
 			return cText
 		case "->":
-			return cSuper
+			return cUnknown
 		case "<<", ">>", "&", "|", "#":
 			return cInteger
 		}
@@ -222,8 +222,7 @@ var functions = func() map[string]function {
 	add(function{takes: takesOne}, "coalesce", "nvl", "ifnull", "greatest", "least", "nullif", "nvl2", "decode")
 	add(function{sameAs: true}, "min", "max", "any_value", "first_value", "last_value", "lag", "lead", "nth_value",
 		"arg_max", "arg_min")
-	add(function{gives: cSuper}, "array", "object", "array_concat", "subarray", "array_flatten", "json_extract",
-		"json_array", "json_object", "to_json", "json", "get_array_element")
+	add(function{gives: cSuper}, "array", "object", "array_concat", "subarray", "array_flatten")
 	add(function{gives: cText}, "json_serialize", "json_typeof", "json_extract_string", "json_value", "json_type",
 		"current_database", "current_schema", "version")
 	add(function{gives: cInteger}, "get_array_length", "json_array_length", "row_number", "rank", "dense_rank",

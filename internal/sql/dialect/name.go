@@ -17,6 +17,9 @@ func (p *parser) path(n *node) {
 			n.parts = append(n.parts, part{name: t.word, quoted: t.kind == tQuoted, tok: int32(p.i + 1)})
 			p.i += 2
 		case p.isSym("["):
+			if p.peek(1).sym("]") {
+				return
+			}
 			start := p.i
 			p.next()
 			index := p.loose(inParens, nil)
@@ -46,6 +49,12 @@ func (p *parser) refOrCall() *node {
 		p.unexpected()
 		return nil
 	}
+	if p.is("approximate", "count") || p.is("approximate", "percentile_disc") {
+		p.next()
+		n := p.namedCall()
+		n.lo = int32(start)
+		return n
+	}
 	n := p.newNode(nRef, start)
 	p.next()
 	n.parts = append(make([]part, 0, 4), part{name: t.word, quoted: t.kind == tQuoted, tok: int32(start)})
@@ -67,8 +76,8 @@ func (p *parser) refOrCall() *node {
 
 // call reads name(...), whose name may be a keyword.
 func (p *parser) call() *node {
-	t, start := p.tok(), p.i
-	switch t.word {
+	start := p.i
+	switch p.tok().word {
 	case "cast", "try_cast":
 		return p.castCall()
 	case "convert":
@@ -87,6 +96,12 @@ func (p *parser) call() *node {
 	case "extract":
 		return p.extractCall()
 	}
+	return p.namedCall()
+}
+
+// namedCall reads a call of an ordinary function.
+func (p *parser) namedCall() *node {
+	t, start := p.tok(), p.i
 	n := p.newNode(nCall, start)
 	n.op = t.word
 	n.parts = []part{{name: t.word, quoted: t.kind == tQuoted, tok: int32(start)}}
@@ -135,6 +150,7 @@ func (p *parser) arguments(n *node) *node {
 			p.name()
 			continue
 		case p.is("ignore", "nulls"), p.is("respect", "nulls"):
+			n.nulls = int32(p.i)
 			p.i += 2
 			continue
 		default:

@@ -24,6 +24,7 @@ type renderer struct {
 	tables  map[Name]catalogEntry
 	classes []class // by node id, plus one; 0 is not known yet
 	unique  int64
+	whole   *node // the call that is being cast to BIGINT
 	// assigned are the expressions that become the value of a column, with its type.
 	assigned map[*node]Type
 }
@@ -306,7 +307,10 @@ func (r *renderer) keepsName(n *node, sc *scope) bool {
 func outputName(n *node) string {
 	switch n.kind {
 	case nRef:
-		return lastName(n.parts)
+		if name := lastName(n.parts); name != "" || len(n.kids) == 0 {
+			return name
+		}
+		return outputName(n.kids[0])
 	case nCall:
 		if n.op == "extract" {
 			return "date_part"

@@ -284,7 +284,7 @@ func (p *parser) tableTail() {
 					}
 				}
 			}
-		case t.kind == tWord && !p.ends(t, inClause) && t.flags&fReserved == 0, t.kind == tWord && t.word == "as", t.kind == tQuoted:
+		case t.kind == tWord && !p.ends(p.i, inClause) && t.flags&fReserved == 0, t.kind == tWord && t.word == "as", t.kind == tQuoted:
 			p.next()
 		default:
 			return

@@ -33,7 +33,7 @@ func (n Name) String() string {
 	return s
 }
 
-// Secret is a credential found in a statement. It prints as "***" everywhere.
+// Secret is a credential found in a statement. It prints as "***" everywhere, and as nothing if it is empty.
 type Secret string
 
 const redacted = "***"
@@ -41,13 +41,18 @@ const redacted = "***"
 // Reveal returns the credential itself.
 func (s Secret) Reveal() string { return string(s) }
 
-func (s Secret) String() string               { return redacted }
-func (s Secret) GoString() string             { return redacted }
-func (s Secret) LogValue() slog.Value         { return slog.StringValue(redacted) }
-func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+func (s Secret) String() string {
+	if s == "" {
+		return ""
+	}
+	return redacted
+}
 
-// Format covers every verb, %x among them.
-func (s Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
+func (s Secret) LogValue() slog.Value         { return slog.StringValue(s.String()) }
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// Format covers every verb, %x and %#v among them.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(s.String())) }
 
 // Copy is COPY ... FROM 's3://...'. Exactly one kind of credentials is set: IAMRole, DefaultRole, or the
 // keys; none at all is accepted by the parser because the embedded store needs none.

@@ -245,11 +245,13 @@ func (p *parser) columnConstraints(d *tableDef, c *columnDef) {
 }
 
 func (p *parser) identity(c *columnDef, always bool) {
-	p.wantSym("(")
-	seed := p.number()
-	p.wantSym(",")
-	step := p.number()
-	p.wantSym(")")
+	seed, step := 1, 1
+	if p.takeSym("(") {
+		seed = p.number()
+		p.wantSym(",")
+		step = p.number()
+		p.wantSym(")")
+	}
 	switch {
 	case p.err != nil:
 	case c.typ.Name != "integer" && c.typ.Name != "bigint":
@@ -310,7 +312,6 @@ func (p *parser) tableAttributes(d *tableDef) {
 // checkTable refuses definitions that name columns wrongly.
 func (p *parser) checkTable(d *tableDef) {
 	byName := map[string]*columnDef{}
-	identities := 0
 	for _, c := range d.columns {
 		key := foldName(c.name)
 		if byName[key] != nil {
@@ -318,9 +319,6 @@ func (p *parser) checkTable(d *tableDef) {
 			return
 		}
 		byName[key] = c
-		if c.identity != nil {
-			identities++
-		}
 	}
 	find := func(name, what string, superAllowed bool) *columnDef {
 		c := byName[foldName(name)]
@@ -359,8 +357,6 @@ func (p *parser) checkTable(d *tableDef) {
 	switch {
 	case len(d.columns) > maxColumns:
 		p.fail(invalid("tables can have at most %d columns", maxColumns))
-	case identities > 1:
-		p.fail(invalid("A table can have only one identity column."))
 	case d.temp && d.name.Schema != "":
 		p.fail(invalid("A temporary table cannot be in the schema %q.", d.name.Schema))
 	}

@@ -68,6 +68,11 @@ func scan(src string, pos int) token {
 			end++
 		}
 		t.word, t.flags = fold(src[pos:end])
+		if t.word == "sys" && end+1 < len(src) && src[end] == ':' && isLetter(src[end+1]) { // sys:secadmin
+			for end++; end < len(src) && isWordByte(src[end]); end++ {
+			}
+			t.word, t.flags = foldName(src[pos:end]), 0
+		}
 	case isDigit(c) || c == '.' && pos+1 < len(src) && isDigit(src[pos+1]):
 		t.kind, end = tNumber, scanNumber(src, pos)
 	case c == '$':

@@ -31,7 +31,7 @@ var words = func() map[string]wordInfo {
 	add(fReserved, `select from where group having qualify order limit offset fetch union intersect except
 		minus into on using join inner cross natural as when then else end and or not in is like ilike similar
 		between case distinct for with all any some asc desc by unique primary foreign references check
-		constraint create`)
+		constraint create both leading trailing`)
 	add(fNoAlias, `left right full outer asof positional semi anti lateral over filter within isnull notnull at
 		collate window nulls tablesample pivot unpivot escape returning set values array start connect ignore
 		respect rows range groups first last following preceding then to`)
@@ -47,7 +47,9 @@ var words = func() map[string]wordInfo {
 	add(0, `insert update delete merge truncate drop alter table view schema database if exists temp temporary
 		replace commit rollback begin explain vacuum copy job grant revoke reset use call true false null
 		count sum min max avg date timestamp integer int bigint varchar decimal numeric boolean super value
-		cast convert dateadd datediff nvl getdate sysdate distkey sortkey encode diststyle identity default`)
+		cast convert dateadd datediff nvl getdate sysdate distkey sortkey encode diststyle identity default
+		recursive partition unbounded current row materialized matched nothing top within group ordinality
+		rollup cube sets percent distinct symmetric unknown zone year month day hour minute second interval`)
 	return m
 }()
 

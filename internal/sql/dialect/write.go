@@ -135,6 +135,10 @@ func (r *renderer) binary(n *node, sc *scope) {
 	case n.op == "~" || n.op == "!~" || n.op == "~*" || n.op == "!~*":
 		r.matches(n, sc)
 	case !r.anySuper(n.kids, sc):
+		if (power == bpAdd || power == bpMul) && (r.numeral(a, b, sc) || r.numeral(b, a, sc)) {
+			r.bareNumber(a, b, sc)
+			return
+		}
 		r.kids(n.lo, n.hi, sc, a, b)
 	case power == bpCompare:
 		r.compare(n, sc)
@@ -146,6 +150,30 @@ func (r *renderer) binary(n *node, sc *scope) {
 		r.both(n, asType, "TIMESTAMP", sc)
 	default:
 		r.both(n, asType, "DOUBLE", sc)
+	}
+}
+
+// numeral reports whether n is a quoted number beside a number, which DuckDB's operators do not take.
+func (r *renderer) numeral(n, other *node, sc *scope) bool {
+	if n.kind != nString {
+		return false
+	}
+	c, v := r.class(other, sc), r.value(n)
+	return (c == cInteger || c == cNumber) && v != "" && isDigit(v[0]) && scanNumber(v, 0) == len(v)
+}
+
+// bareNumber writes an operator with quoted numbers as numbers.
+func (r *renderer) bareNumber(a, b *node, sc *scope) {
+	for i, k := range [...]*node{a, b} {
+		if i == 1 {
+			r.tokens(a.hi, b.lo)
+		}
+		if k.kind == nString {
+			r.gap(k.lo)
+			r.write(r.value(k))
+		} else {
+			r.expr(k, sc)
+		}
 	}
 }
 
@@ -319,6 +347,13 @@ func (r *renderer) cast(n *node, sc *scope) {
 	if !n.known {
 		r.kids(n.lo, n.hi, sc, k)
 		return
+	}
+	if n.typ.DuckDB == "BIGINT" { // as SUM and AVG of integers are already
+		outer := r.whole
+		defer func() { r.whole = outer }()
+		if r.whole = k; k.kind == nCall && k.op == "trunc" && len(k.kids) == 1 {
+			r.whole = k.kids[0]
+		}
 	}
 	super := r.class(k, sc) == cSuper
 	text := n.typ.DuckDB == "VARCHAR"
