@@ -103,6 +103,18 @@ func TestSignatures(t *testing.T) {
 	}
 }
 
+// The answer arrives also when the client is in the middle of a long body.
+func TestRefusalDuringABody(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	bucket := f.bucket(t, "refused")
+	c := client(f.http.URL, testKey, "wrong", "us-east-1")
+	for range 5 {
+		_, err := c.PutObject(t.Context(), &s3.PutObjectInput{Bucket: &bucket, Key: aws.String("key"), Body: bytes.NewReader(make([]byte, 20<<20))})
+		wantCode(t, err, "SignatureDoesNotMatch")
+	}
+}
+
 func TestBodyIsWhatWasSigned(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -47,7 +48,33 @@ func (a *adaptor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	} else {
 		a.serve(&ctx)
 	}
+	refused := ctx.Response.StatusCode() >= 400 && (r.ContentLength > spare || r.ContentLength < 0)
+	if refused {
+		w.Header().Set("Connection", "close")
+	}
 	a.answer(w, r, &ctx.Response)
+	if refused {
+		linger(http.NewResponseController(w), r.Body)
+	}
+}
+
+// spare is what net/http discards of a body by itself, in bytes.
+const spare = 256 << 10
+
+// linger discards the rest of a refused body after the answer has gone out. Closing at once would reset the
+// connection under a client that is still sending, and lose the answer; many do not wait for "100 Continue".
+func linger(ctl *http.ResponseController, body io.Reader) {
+	if ctl.Flush() != nil {
+		return
+	}
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); {
+		if ctl.SetReadDeadline(time.Now().Add(time.Second)) != nil {
+			return
+		}
+		if _, err := io.CopyN(io.Discard, body, 1<<20); err != nil {
+			return
+		}
+	}
 }
 
 // fillRequest hands over the request as the client signed it. The head goes through the gateway's own parser,
@@ -72,7 +99,7 @@ func fillRequest(ctx *fasthttp.RequestCtx, r *http.Request) error {
 		switch name {
 		case "Content-Length":
 			announced = true
-		case "Connection", "Transfer-Encoding":
+		case "Transfer-Encoding":
 		default:
 			for _, v := range values {
 				line(name, ": ", v)
@@ -158,14 +185,12 @@ func (a *adaptor) answer(w http.ResponseWriter, r *http.Request, res *fasthttp.R
 	}
 	header := w.Header()
 	for name, value := range res.Header.All() {
-		switch string(name) {
-		case "Server", "Content-Length":
+		switch n, v := string(name), string(value); {
+		case n == "Server" || n == "Content-Length":
+		case slices.Contains(header.Values(n), v): // request ids come twice
 		default:
-			header.Add(string(name), string(value))
+			header.Add(n, v)
 		}
-	}
-	if header.Get("Content-Type") == "" {
-		header["Content-Type"] = nil // no guessing
 	}
 	status := res.StatusCode()
 	length := -1
@@ -181,6 +206,9 @@ func (a *adaptor) answer(w http.ResponseWriter, r *http.Request, res *fasthttp.R
 	if status >= 500 && status != http.StatusNotImplemented {
 		a.log.Error("object store request failed", "method", r.Method, "path", r.URL.Path, "status", status,
 			"request_id", header.Get("X-Amz-Request-Id"))
+	}
+	if length == 0 && r.Method != http.MethodHead || header.Get("Content-Type") == "" {
+		header["Content-Type"] = nil // nor any guess at one
 	}
 	w.WriteHeader(status)
 	if r.Method == http.MethodHead {

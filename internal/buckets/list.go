@@ -173,7 +173,7 @@ func (w *walk) names(base, after string) (names []string, more bool, err error) 
 				kept.offer(name)
 			}
 		}
-		if errors.Is(err, io.EOF) {
+		if errors.Is(err, io.EOF) || errors.Is(err, syscall.ENOTDIR) { // the prefix may name a file
 			break
 		}
 		if err != nil {
