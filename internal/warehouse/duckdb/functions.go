@@ -1,0 +1,68 @@
+package duckdb
+
+// Function is a Redshift function DuckDB lacks and every session finds by its bare name.
+type Function struct{ Name, Signature, Description string }
+
+// Functions returns the functions the warehouse adds to DuckDB's own, for the reference manual.
+func Functions() []Function {
+	list := make([]Function, len(functions))
+	for i, f := range functions {
+		list[i] = f.Function
+	}
+	return list
+}
+
+// function is a Function with its definition after CREATE MACRO.
+type function struct {
+	Function
+	definition string
+}
+
+func added(name, signature, description, definition string) function {
+	return function{Function{name, signature, description}, definition}
+}
+
+// functions are macros: they are written out into the statements that use them and cost nothing else.
+//
+// SUPER values are JSON, on which the inspection functions work; they are false or NULL for other values.
+var functions = []function{
+	added("getdate", "getdate()", "the current time in UTC, without zone", `getdate() AS CAST(now() AT TIME ZONE 'UTC' AS TIMESTAMP)`),
+	added("sysdate", "sysdate()", "the start of the transaction in UTC, without zone", `sysdate() AS CAST(now() AT TIME ZONE 'UTC' AS TIMESTAMP)`),
+	added("nvl", "nvl(a, b)", "b where a is NULL", `nvl(a, b) AS coalesce(a, b), (a, b, c) AS coalesce(a, b, c), (a, b, c, d) AS coalesce(a, b, c, d)`),
+	added("nvl2", "nvl2(a, b, c)", "b where a is not NULL, c where it is", `nvl2(a, b, c) AS CASE WHEN a IS NOT NULL THEN b ELSE c END`),
+	added("len", "len(text)", "the number of characters", `len(a) AS length(a)`),
+	added("charindex", "charindex(part, text)", "the position of part in text from 1, 0 without", `charindex(part, txt) AS instr(txt, part)`),
+	added("octet_length", "octet_length(text)", "the number of bytes", `octet_length(a) AS strlen(CAST(a AS VARCHAR))`),
+	added("btrim", "btrim(text)", "without white space at either end", `btrim(a) AS trim(a), (a, chars) AS trim(a, chars)`),
+	added("strtol", "strtol(text, base)", "the number a text of digits stands for in a base from 2 to 36",
+		`strtol(txt, base) AS CASE WHEN regexp_full_match(lower(trim(txt)), '[+-]?[0-9a-z]+') THEN
+			CASE WHEN starts_with(trim(txt), '-') THEN -1 ELSE 1 END * CAST(list_sum(list_transform(
+				range(1, length(ltrim(trim(txt), '+-')) + 1),
+				lambda i: (strpos('0123456789abcdefghijklmnopqrstuvwxyz', substr(reverse(lower(ltrim(trim(txt), '+-'))), i, 1)) - 1)
+					* CAST(pow(base, i - 1) AS HUGEINT))) AS BIGINT) END`),
+	added("pg_last_copy_id", "pg_last_copy_id()", "the query id of the session's last COPY, -1 without", `pg_last_copy_id() AS coalesce(getvariable('penstock_last_copy_id'), -1)`),
+	added("pg_last_copy_count", "pg_last_copy_count()", "the rows of the session's last COPY", `pg_last_copy_count() AS coalesce(getvariable('penstock_last_copy_count'), 0)`),
+	added("json_parse", "json_parse(text)", "the SUPER value a JSON text stands for", `json_parse(a) AS CAST(a AS JSON)`),
+	added("json_serialize", "json_serialize(super)", "the JSON text of a SUPER value", `json_serialize(a) AS CAST(CAST(a AS JSON) AS VARCHAR)`),
+	added("is_valid_json", "is_valid_json(text)", "whether a text is a JSON object or array",
+		`is_valid_json(a) AS coalesce(json_valid(a) AND json_type(CASE WHEN json_valid(a) THEN a END) IN ('OBJECT', 'ARRAY'), false)`),
+	added("json_typeof", "json_typeof(super)", "object, array, string, number, boolean or null",
+		`json_typeof(a) AS CASE json_type(CAST(a AS JSON)) WHEN 'OBJECT' THEN 'object' WHEN 'ARRAY' THEN 'array' WHEN 'VARCHAR' THEN 'string'
+			WHEN 'BOOLEAN' THEN 'boolean' WHEN 'NULL' THEN 'null' WHEN NULL THEN NULL ELSE CASE WHEN a IS NOT NULL THEN 'number' END END`),
+	added("is_object", "is_object(super)", "whether it is an object", `is_object(a) AS json_type(CAST(a AS JSON)) = 'OBJECT'`),
+	added("is_array", "is_array(super)", "whether it is an array", `is_array(a) AS json_type(CAST(a AS JSON)) = 'ARRAY'`),
+	added("is_scalar", "is_scalar(super)", "whether it is neither object nor array nor null", `is_scalar(a) AS json_type(CAST(a AS JSON)) NOT IN ('OBJECT', 'ARRAY', 'NULL')`),
+	added("is_varchar", "is_varchar(super)", "whether it is a string", `is_varchar(a) AS json_type(CAST(a AS JSON)) = 'VARCHAR'`),
+	added("is_char", "is_char(super)", "whether it is a string", `is_char(a) AS json_type(CAST(a AS JSON)) = 'VARCHAR'`),
+	added("is_boolean", "is_boolean(super)", "whether it is true or false", `is_boolean(a) AS json_type(CAST(a AS JSON)) = 'BOOLEAN'`),
+	added("is_integer", "is_integer(super)", "whether it is a whole number that fits an integer",
+		`is_integer(a) AS json_type(CAST(a AS JSON)) IN ('BIGINT', 'UBIGINT') AND TRY_CAST(CAST(a AS JSON) AS INTEGER) IS NOT NULL`),
+	added("is_smallint", "is_smallint(super)", "whether it is a whole number that fits a smallint",
+		`is_smallint(a) AS json_type(CAST(a AS JSON)) IN ('BIGINT', 'UBIGINT') AND TRY_CAST(CAST(a AS JSON) AS SMALLINT) IS NOT NULL`),
+	added("is_bigint", "is_bigint(super)", "whether it is a whole number that fits a bigint",
+		`is_bigint(a) AS json_type(CAST(a AS JSON)) IN ('BIGINT', 'UBIGINT') AND TRY_CAST(CAST(a AS JSON) AS BIGINT) IS NOT NULL`),
+	added("is_decimal", "is_decimal(super)", "whether it is a number", `is_decimal(a) AS json_type(CAST(a AS JSON)) IN ('BIGINT', 'UBIGINT', 'DOUBLE')`),
+	added("is_float", "is_float(super)", "whether it is a number with a fraction or an exponent", `is_float(a) AS json_type(CAST(a AS JSON)) = 'DOUBLE'`),
+	added("get_array_length", "get_array_length(super)", "the number of elements of an array",
+		`get_array_length(a) AS CASE WHEN json_type(CAST(a AS JSON)) = 'ARRAY' THEN json_array_length(CAST(a AS JSON)) END`),
+}

@@ -1,0 +1,134 @@
+package records
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/penstock-io/penstock/internal/load"
+)
+
+// Inspection is what to look for in a file while the engine loads it.
+type Inspection struct {
+	Spec load.Spec
+	// Digits finds numbers in JSON with more significant digits than this; 0 looks for none. The engine reads
+	// a JSON number with a fraction as a double and cannot tell that it lost some.
+	Digits int
+}
+
+// ErrLongNumber says that a file has a number the engine would not keep exactly.
+var ErrLongNumber = errors.New("the file has numbers with more digits than a double keeps")
+
+// Needed reports whether there is anything to look for.
+func (n Inspection) Needed() bool {
+	return n.Spec.Format != load.Parquet && (n.Spec.Compression != load.Uncompressed || n.Digits > 0)
+}
+
+// Check reads a file to its end. It returns a *FileError where the compressed data is damaged or cut off,
+// which the engine takes for the end of the file, and ErrLongNumber.
+func (n Inspection) Check(ctx context.Context, path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return openError(err)
+	}
+	defer f.Close() //nolint:errcheck // only read from
+	in, done, err := decompress(f, n.Spec.Compression)
+	if err != nil {
+		return err
+	}
+	defer done()
+	numbers := numberScanner{limit: n.Digits}
+	buf := make([]byte, 256<<10)
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		k, err := in.Read(buf)
+		if n.Digits > 0 && numbers.scan(buf[:k]) {
+			return ErrLongNumber
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// numberScanner looks for long numbers in JSON, across reads.
+type numberScanner struct {
+	limit    int
+	inString bool
+	escaped  bool
+	digits   int  // significant ones of the number so far
+	fraction bool // it has a point or an exponent
+	exponent bool
+}
+
+// scan reports whether a number with more than limit digits ends in b or goes on past it. Whole numbers are
+// exact up to 18 digits.
+func (s *numberScanner) scan(b []byte) bool {
+	for _, c := range b {
+		switch {
+		case s.inString:
+			if s.escaped {
+				s.escaped = false
+			} else if c == '\\' {
+				s.escaped = true
+			} else if c == '"' {
+				s.inString = false
+			}
+		case c >= '0' && c <= '9':
+			if !s.exponent && (c != '0' || s.digits > 0) {
+				s.digits++
+			}
+			if s.digits > 18 || s.fraction && s.digits > s.limit {
+				return true
+			}
+		case c == '.':
+			s.fraction = true
+			if s.digits > s.limit {
+				return true
+			}
+		case c == 'e' || c == 'E':
+			s.fraction, s.exponent = true, true
+		case c == '-' || c == '+':
+		default:
+			s.inString = c == '"'
+			s.digits, s.fraction, s.exponent = 0, false, false
+		}
+	}
+	return false
+}
+
+// LineDelimited reports whether a JSON file begins with an object on a line of its own, which lets the engine
+// read it in parallel.
+func LineDelimited(path string, c load.Compression) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close() //nolint:errcheck // only read from
+	in, done, err := decompress(f, c)
+	if err != nil {
+		return false
+	}
+	defer done()
+	head := make([]byte, 64<<10)
+	n, err := io.ReadFull(in, head)
+	whole := errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF)
+	for line := range bytes.Lines(head[:n]) {
+		if !bytes.HasSuffix(line, []byte{'\n'}) && !whole {
+			return false // longer than what was read
+		}
+		if line = bytes.TrimSpace(line); len(line) > 0 {
+			return line[0] == '{' && jsontext.Value(line).IsValid()
+		}
+	}
+	return true // nothing but blank lines
+}
