@@ -64,7 +64,7 @@ func (s *Service) RequestRun(ctx context.Context, key Key) (Job, error) {
 	return s.update(ctx, key, func(j *Job) error {
 		if j.Auto {
 			return fault.New(fault.State, SubjectJob,
-				"Cannot run COPY job %s manually while auto copy is enabled.\nHint: Disable auto copy if you need to run this job manually.", j.Name)
+				"Cannot run COPY job %s manually while auto copy is enabled.\nDisable auto copy if you need to run this job manually.", j.Name)
 		}
 		j.Runs++
 		return nil
