@@ -2,6 +2,7 @@ package item
 
 import (
 	"encoding/base64"
+	"encoding/binary"
 	"strings"
 	"unicode/utf8"
 )
@@ -184,4 +185,17 @@ func (v Value) Length() (int, bool) {
 		return len(v.Map), true
 	}
 	return 0, false
+}
+
+// AppendStored appends the form in which items are stored: their size, then their canonical JSON. The
+// size is there so that pages can be measured without parsing.
+func (m Item) AppendStored(b []byte) []byte {
+	b = binary.AppendUvarint(b, uint64(m.Size()))
+	return m.AppendJSON(b)
+}
+
+// SplitSize cuts what AppendStored wrote into the size and the JSON.
+func SplitSize(stored []byte) (size int, raw []byte) {
+	n, used := binary.Uvarint(stored)
+	return int(n), stored[max(used, 0):]
 }

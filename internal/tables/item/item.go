@@ -231,3 +231,26 @@ func (v Value) Size() int {
 func invalid(format string, args ...any) error {
 	return fault.New(fault.Invalid, Subject, format, args...)
 }
+
+// Depth returns how many lists and maps are within each other at the deepest place of the item.
+func (m Item) Depth() int {
+	deepest := 0
+	for _, a := range m {
+		deepest = max(deepest, a.Value.depth())
+	}
+	return deepest
+}
+
+func (v Value) depth() int {
+	switch v.Type {
+	case L:
+		deepest := 0
+		for _, e := range v.List {
+			deepest = max(deepest, e.depth())
+		}
+		return 1 + deepest
+	case M:
+		return 1 + v.Map.Depth()
+	}
+	return 0
+}
