@@ -42,6 +42,8 @@ type World struct {
 
 	// Supervised makes every request be followed by what supervise does.
 	Supervised bool
+	// Broken is whether Break was called.
+	Broken bool
 
 	t  testing.TB
 	db string
@@ -155,6 +157,7 @@ func (w *World) Supervise() {
 // Break takes the tables of these names out of the store, so that calls that need them fail inside.
 func (w *World) Break(tables ...string) {
 	w.t.Helper()
+	w.Broken = true
 	db, err := sql.Open("sqlite", w.db)
 	w.Must(err)
 	defer func() { w.Must(db.Close()) }()

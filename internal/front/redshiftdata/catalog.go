@@ -31,7 +31,7 @@ func pageSize(wish *int32) (int, error) {
 func (f *Front) open(ctx context.Context, cluster, workgroup, database, connected *string) (warehouseID string, databases []string, err error) {
 	w, err := f.find(ctx, cluster, workgroup)
 	if err != nil {
-		return "", nil, err
+		return "", nil, unreadable(err, text(database))
 	}
 	all, err := f.catalog.Databases(ctx, w.ID)
 	if err != nil {

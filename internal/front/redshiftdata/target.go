@@ -15,7 +15,7 @@ func (f *Front) find(ctx context.Context, cluster, workgroup *string) (warehouse
 	w, err := f.lookUp(ctx, cluster, workgroup)
 	if fault.KindOf(err) == fault.NotFound {
 		// AWS's words, which callers look for, and its error, though there are others for what is missing.
-		return w, fault.Wrap(err, fault.Invalid, subjectTarget, "Redshift endpoint doesn't exist in this region. %s", fault.Message(err))
+		return w, fault.Wrap(err, fault.Invalid, subjectTarget, "Redshift endpoint doesn't exist in this region. (%s)", fault.Message(err))
 	}
 	if err != nil {
 		return w, err
