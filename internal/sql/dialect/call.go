@@ -8,7 +8,7 @@ import (
 // renames are functions DuckDB has by another name.
 var renames = map[string]string{
 	"nvl": "coalesce", "btrim": "trim", "replicate": "repeat", "len": "length", "textlen": "length",
-	"sha": "sha1", "func_sha1": "sha1", "can_json_parse": "json_valid", "is_valid_json": "json_valid",
+	"sha": "sha1", "func_sha1": "sha1", "can_json_parse": "json_valid",
 	"json_parse": "json", "array": "json_array", "object": "json_object",
 }
 

@@ -26,7 +26,8 @@ const jsonNumbers = "('UBIGINT', 'BIGINT', 'HUGEINT', 'UHUGEINT', 'DOUBLE')"
 //	                                digits of a SUPER number, all and after the point
 //	get_array_length(j)             elements of a SUPER array; NULL for anything else
 //	subarray(j, start, size)        a part of a SUPER array, from 0
-//	is_valid_json_array(t)          whether a text is a JSON array
+//	is_valid_json(t), is_valid_json_array(t)
+//	                                whether a text is a JSON object or array, or an array
 //	initcap(t)                      the first letter of every word in upper case
 //	date_part_year(d)               the year of a date
 //	super_order(j)                  a value that sorts as SUPER does: booleans, numbers, text, arrays, objects
@@ -67,6 +68,7 @@ func Macros() []string {
 		`CREATE OR REPLACE MACRO get_array_length(j) AS CASE WHEN json_type(j) = 'ARRAY' THEN CAST(json_array_length(j) AS BIGINT) END`,
 		`CREATE OR REPLACE MACRO subarray(j, start, size) AS CASE WHEN json_type(j) = 'ARRAY'
 			THEN to_json(json_extract(j, '$[*]')[start + 1:start + size]) END`,
+		`CREATE OR REPLACE MACRO is_valid_json(t) AS coalesce(json_valid(t) AND json_type(TRY_CAST(t AS JSON)) IN ('OBJECT', 'ARRAY'), false)`,
 		`CREATE OR REPLACE MACRO is_valid_json_array(t) AS coalesce(json_valid(t) AND json_type(TRY_CAST(t AS JSON)) = 'ARRAY', false)`,
 		`CREATE OR REPLACE MACRO initcap(t) AS array_to_string(list_transform(regexp_extract_all(lower(t), '[[:alnum:]]+|[^[:alnum:]]+'),
 			lambda w: upper(left(w, 1)) || substr(w, 2)), '')`,

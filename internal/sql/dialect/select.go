@@ -301,17 +301,7 @@ func (p *parser) fromItem(r relations) {
 	case t.sym("("):
 		p.next()
 		if !p.startsQuery() {
-			// A parenthesised join: its relations count as ours.
-			if !p.enter() {
-				return
-			}
-			p.fromItem(r)
-			p.joins(r)
-			p.leave()
-			p.wantSym(")")
-			if p.take("as") || p.aliasHere() && p.err == nil {
-				p.name()
-			}
+			p.joined(r)
 			return
 		}
 		f.sub = p.query()
@@ -347,6 +337,24 @@ func (p *parser) fromItem(r relations) {
 	f.hi = int32(p.i)
 	*r.items = append(*r.items, f)
 	*r.pieces = append(*r.pieces, piece{lo: f.lo, hi: f.hi, from: f})
+}
+
+// joined reads a join in parentheses, whose relations count as those around it.
+func (p *parser) joined(r relations) {
+	if !p.enter() {
+		return
+	}
+	defer p.leave()
+	before, nested := len(*r.items), p.isSym("(")
+	p.fromItem(r)
+	p.joins(r)
+	if len(*r.items) == before+1 && !nested {
+		p.unexpected() // one relation does not stand in parentheses
+	}
+	p.wantSym(")")
+	if p.take("as") || p.err == nil && p.aliasHere() {
+		p.name()
+	}
 }
 
 // fromAlias reads [AS] alias [(columns)] [AT name].

@@ -13,12 +13,13 @@ const CommentPrefix = "penstock:"
 
 // ColumnComment is what a column's comment holds.
 type ColumnComment struct {
-	Type     string  `json:"type"` // as Type.String writes it
-	Encode   string  `json:"encode,omitempty"`
-	Identity *[2]int `json:"identity,omitempty"` // seed and step
-	Always   bool    `json:"always,omitempty"`   // IDENTITY without BY DEFAULT
-	DistKey  bool    `json:"distkey,omitempty"`
-	SortKey  int     `json:"sortkey,omitempty"` // place in the sort key, from 1
+	Type     string `json:"type"`               // as Type.String writes it
+	Identity string `json:"identity,omitempty"` // "seed,step"
+	Always   bool   `json:"always,omitempty"`   // IDENTITY without BY DEFAULT
+	Default  string `json:"default,omitempty"`  // the DEFAULT expression as the user wrote it
+	Encode   string `json:"encode,omitempty"`
+	DistKey  bool   `json:"distkey,omitempty"`
+	SortKey  int    `json:"sortkey,omitempty"` // place in the sort key, from 1
 }
 
 // TableComment is what a table's comment holds.
@@ -54,7 +55,7 @@ type columnDef struct {
 	encode   string
 	dist     bool
 	sort     int
-	comment  bool // even if there is nothing to tell but the type DuckDB has
+	defText  string // of def, as it was written
 }
 
 type tableDef struct {
@@ -196,7 +197,9 @@ func (p *parser) columnAttribute(c *columnDef) bool {
 	case p.take("default"):
 		if c.def = p.expr(0); c.def == nil {
 			p.unexpected()
+			break
 		}
+		c.defText = p.src[p.toks[c.def.lo].pos:p.toks[c.def.hi-1].end]
 	case p.take("identity"):
 		p.identity(c, true)
 	case p.take("generated", "by", "default", "as", "identity"):
@@ -433,17 +436,35 @@ func (d *tableDef) renderLike(r *renderer, l likeClause, table string, lines, co
 	}
 	for _, c := range cols {
 		line := quoteName(c.Name) + " " + c.Type.DuckDB
+		def := columnDef{name: c.Name, typ: c.Type}
 		if l.defaults && c.Default != "" && sequenceOf(c.Default) == "" {
-			line += " DEFAULT " + c.Default
+			def.defText = c.Default
+			line += " DEFAULT " + r.copiedDefault(&def)
 		}
 		if c.NotNull {
 			line += " NOT NULL"
 		}
 		lines = append(lines, line)
-		def := columnDef{name: c.Name, typ: c.Type}
 		comments = append(comments, def.comments(table)...)
 	}
 	return lines, comments
+}
+
+// copiedDefault writes the default of a parent's column, which may be in either dialect.
+func (r *renderer) copiedDefault(c *columnDef) string {
+	p, err := newParser(c.defText)
+	if err != nil {
+		r.fail(err)
+		return ""
+	}
+	c.def = p.expr(0)
+	p.end()
+	if p.err != nil {
+		r.fail(p.err)
+		return ""
+	}
+	inner := &renderer{src: p.src, toks: p.toks, cat: r.cat, classes: make([]class, p.count), busy: map[*item]bool{}}
+	return inner.defaultText(c)
 }
 
 // renderAs writes CREATE TABLE ... AS.
@@ -472,7 +493,10 @@ func (r *renderer) defaultText(c *columnDef) string {
 
 // comments returns the COMMENT statement a column needs, if any.
 func (c *columnDef) comments(table string) []string {
-	meta := ColumnComment{Type: c.typ.String(), Encode: c.encode, Identity: c.identity, Always: c.always, DistKey: c.dist, SortKey: c.sort}
+	meta := ColumnComment{Type: c.typ.String(), Always: c.always, Default: c.defText, Encode: c.encode, DistKey: c.dist, SortKey: c.sort}
+	if c.identity != nil {
+		meta.Identity = fmt.Sprintf("%d,%d", c.identity[0], c.identity[1])
+	}
 	plain := ColumnComment{Type: TypeOfDuckDB(c.typ.DuckDB).String()}
 	text := commentText(meta, plain)
 	if text == "" {

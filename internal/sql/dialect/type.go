@@ -59,6 +59,8 @@ var simpleTypes = map[string]Type{
 	"timestamptz": {Name: "timestamp with time zone", DuckDB: "TIMESTAMPTZ"},
 	"timetz":      {Name: "time with time zone", DuckDB: "TIMETZ"},
 	"super":       {Name: "super", DuckDB: "JSON"},
+	"intervaly2m": {Name: "interval year to month", DuckDB: "INTERVAL"},
+	"intervald2s": {Name: "interval day to second", DuckDB: "INTERVAL"},
 	"oid":         {Name: "oid", DuckDB: "BIGINT"},
 	"name":        {Name: "name", DuckDB: "VARCHAR"},
 }
@@ -254,6 +256,23 @@ func TypeOfDuckDB(name string) Type {
 		}
 	}
 	return Type{Name: "character varying", Length: maxVarchar, DuckDB: name}
+}
+
+// TypeOf returns the type a client's column metadata describes: Redshift's name for it, inside ("int4",
+// "varchar") or outside, and what goes with it. An unknown name is text.
+func TypeOf(name string, length, precision, scale int) Type {
+	t, err := ParseType(name)
+	if err != nil {
+		return Type{Name: "character varying", Length: maxVarchar, DuckDB: "VARCHAR"}
+	}
+	switch {
+	case t.Name == "numeric" && precision >= 1 && precision <= maxPrecision && scale >= 0 && scale <= precision:
+		t.Precision, t.Scale = precision, scale
+		t.DuckDB = fmt.Sprintf("DECIMAL(%d,%d)", precision, scale)
+	case t.Length > 0 && length > 0:
+		t.Length = length
+	}
+	return t
 }
 
 // class is what the renderer needs to know of an expression's type.
