@@ -30,12 +30,12 @@ type engines struct {
 // engine is a DuckDB warehouse in the shapes its users want it in.
 type engine struct{ *duckdb.Warehouse }
 
-// Create makes the warehouse's directory and its first database.
-func (e *engines) Create(ctx context.Context, w warehouses.Warehouse) error {
+// Create makes the warehouse's directory.
+func (e *engines) Create(_ context.Context, w warehouses.Warehouse) error {
 	if err := os.MkdirAll(filepath.Join(e.dir, w.ID), 0o700); err != nil {
 		return fault.Wrap(err, fault.Unavailable, warehouses.SubjectWarehouse, "the warehouse's directory cannot be made: %v", err)
 	}
-	return nil // the engine makes the first database when it is first used
+	return nil // the first database is made at first use, so that a server nobody asks for SQL starts no engine
 }
 
 // Remove closes the engine and deletes its files.
@@ -73,14 +73,23 @@ func (e *engines) available(ctx context.Context, id string) (*engine, error) {
 	for _, v := range sysview.Views(sysview.Sources{WarehouseID: id, Jobs: s.jobs, Integrations: s.integrations, Pending: func() []sysview.Pending { return s.pending(id) }}) {
 		table := duckdb.SystemTable{Name: v.Name, Rows: v.Rows}
 		for _, c := range v.Columns {
-			table.Columns = append(table.Columns, duckdb.SystemColumn{Name: c.Name, Type: c.TypeName, Length: c.Length})
+			table.Columns = append(table.Columns, duckdb.Column(c))
 		}
 		system = append(system, table)
 	}
 	open := &engine{duckdb.New(duckdb.Options{
-		Dir: filepath.Join(e.dir, id), First: w.Database, ReadDirs: s.readDirs(), MemoryLimit: s.config.MemoryLimit, Threads: s.config.Threads,
+		Dir: filepath.Join(e.dir, id), ReadDirs: s.readDirs(), MemoryLimit: s.config.MemoryLimit, Threads: s.config.Threads,
 		Settings: dialect.Settings(), Macros: dialect.Macros(), System: system, Log: s.log.With("warehouse", id), Now: s.now, NextID: s.nextID,
 	})}
+	// A warehouse without databases has never been used: one database is always there, because the last one
+	// cannot be dropped by a session that is on it.
+	databases, err := open.Databases(ctx)
+	if err == nil && len(databases) == 0 {
+		err = open.CreateDatabase(ctx, w.Database, "admin", id)
+	}
+	if err != nil {
+		return nil, errors.Join(err, open.Close())
+	}
 	e.open[id] = open
 	return open, nil
 }

@@ -23,7 +23,7 @@ type View struct {
 	Rows    func(ctx context.Context) ([][]any, error)
 }
 
-// PendingView is the name of the view SYS_COPY_JOB_DETAIL is completed with.
+// PendingView is the view the engine completes its SYS_COPY_JOB_DETAIL with.
 const PendingView = "penstock_pending_files"
 
 // Jobs is where the views find COPY jobs.
@@ -63,9 +63,8 @@ func Views(s Sources) []View {
 			"creation_time timestamp", "refresh_interval int4", "source_database varchar 128", "is_history_mode bool",
 			"latest_detected_change_time timestamp", "latest_applied_change_time timestamp", "auto_remediation bool",
 			"latest_shipped_source_commit_time timestamp"), s.integrations},
-		{PendingView, columns("user_id int4", "database_name varchar 128", "job_id int8", "job_name varchar 128", "file_location varchar 1024",
-			"file_name varchar 1024", "file_size int8", "file_etag varchar 128", "job_text varchar 65535", "modification_time timestamp",
-			"enqueue_time timestamp", "status varchar 1"), s.pending},
+		{PendingView, columns("database_name varchar 128", "job_id int8", "job_name varchar 128", "job_text varchar 65535", "bucket varchar 1024",
+			"key varchar 1024", "etag varchar 128", "size int8", "modification_time timestamp", "enqueue_time timestamp"), s.pending},
 	}
 }
 
@@ -191,8 +190,8 @@ func (s Sources) integrations(ctx context.Context) ([][]any, error) {
 func (s Sources) pending(context.Context) ([][]any, error) {
 	var rows [][]any
 	for _, p := range s.Pending() {
-		rows = append(rows, []any{ownerID, p.Job.Table.Database, p.Job.ID, p.Job.Name, p.File.Bucket, p.File.Key, p.File.Size, p.File.ETag,
-			p.Job.Statement, p.File.Modified, p.File.Modified, string(rune(load.Pending))})
+		rows = append(rows, []any{p.Job.Table.Database, p.Job.ID, p.Job.Name, p.Job.Statement, p.File.Bucket, p.File.Key, p.File.ETag, p.File.Size,
+			p.File.Modified, p.File.Modified})
 	}
 	return rows, nil
 }
