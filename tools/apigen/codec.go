@@ -67,7 +67,7 @@ func queryValue(s *shape, d, in string) string {
 // scalars names the methods of the decoders, and the functions of the encoders, for the simple kinds.
 var scalars = map[string]string{
 	"string": "String", "enum": "String", "boolean": "Bool", "integer": "Int32", "long": "Int64",
-	"double": "Float64", "timestamp": "Time", "blob": "Blob",
+	"double": "Float64", "timestamp": "Time", "blob": "Blob", kindRaw: "Raw",
 }
 
 // queryFunc is a function that decodes one value of the shape.
@@ -107,6 +107,8 @@ func jsonDecoder(p *printer, s *shape) {
 			p.f("v.%s = %s", mb.goName, jsonValue(mb.shape, "d"))
 		case "blob":
 			p.f("if !d.Null() {\nv.%s = d.Blob()\n}", mb.goName)
+		case kindRaw:
+			p.f("if !d.Null() {\nv.%s = d.Raw()\n}", mb.goName)
 		default:
 			p.f("v.%s = awsjson.Ptr(d, %s)", mb.goName, jsonFunc(mb.shape))
 		}
@@ -210,7 +212,9 @@ func xmlEncoder(p *printer, s *shape) {
 }
 
 // pointer reports whether a member of the shape is a pointer.
-func pointer(s *shape) bool { return s.kind != "list" && s.kind != "map" && s.kind != "blob" }
+func pointer(s *shape) bool {
+	return s.kind != "list" && s.kind != "map" && s.kind != "blob" && s.kind != kindRaw
+}
 
 // addressOf is the expression for a pointer to value: taking the address of a dereference is undone.
 func addressOf(value string) string {
@@ -312,6 +316,8 @@ func jsonAppend(p *printer, s *shape, value string) {
 		}
 	case "blob":
 		p.f("b = awsjson.AppendBlob(b, %s)", value)
+	case kindRaw:
+		p.f("b = append(b, %s...)", value)
 	case "structure", "union":
 		p.f("b = append%s(b, %s)", s.goName, addressOf(value))
 	default:

@@ -289,6 +289,10 @@ func (b *builder) shape(id string) *shape {
 	}
 	s := &shape{name: local(id), kind: raw.Type}
 	b.done[id] = s // before the members: shapes may be recursive
+	if slices.Contains(rawShapes, id) {
+		s.kind = kindRaw
+		return s
+	}
 	b.check(s.name, raw.Traits)
 	_, s.sensitive = raw.Traits["smithy.api#sensitive"]
 	b.trait(raw.Traits, "smithy.api#length", &s.length)
@@ -326,6 +330,9 @@ func (b *builder) shape(id string) *shape {
 	case "string", "boolean", "integer", "long", "double", "timestamp", "blob":
 	default:
 		b.fail("shape %s: type %q is not supported", s.name, s.kind)
+	}
+	if s.elem != nil && s.elem.shape.kind == kindRaw || s.val != nil && s.val.shape.kind == kindRaw {
+		*s = shape{name: s.name, kind: kindRaw} // what is made of raw values is raw as a whole
 	}
 	return s
 }
@@ -387,6 +394,13 @@ func (b *builder) check(where string, traits map[string]json.RawMessage) {
 		}
 	}
 }
+
+// rawShapes are handed to the handlers as the JSON they are, unchecked, and taken from them as such: values of
+// DynamoDB's items, of which there are many and whose rules are the table store's.
+var rawShapes = []string{"com.amazonaws.dynamodb#AttributeValue", "com.amazonaws.dynamodbstreams#AttributeValue"}
+
+// kindRaw is the kind of such shapes, and of lists and maps of them.
+const kindRaw = "raw"
 
 // mark sets a flag on every shape reachable from s.
 func mark(s *shape, flag func(*shape) *bool) {

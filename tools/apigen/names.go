@@ -28,7 +28,7 @@ func enumName(enum, value string) string {
 // zero are different things.
 func goType(s *shape) string {
 	switch s.kind {
-	case "list", "map", "blob":
+	case "list", "map", "blob", kindRaw:
 		return elemType(s)
 	}
 	return "*" + elemType(s)
@@ -51,6 +51,8 @@ func elemType(s *shape) string {
 		return "time.Time"
 	case "blob":
 		return "[]byte"
+	case kindRaw:
+		return "awsjson.Raw"
 	case "list":
 		return "[]" + elemType(s.elem.shape)
 	case "map":

@@ -104,6 +104,9 @@ func writeStruct(p *printer, s *shape) {
 		if mb.shape.kind == "timestamp" {
 			p.use("time")
 		}
+		if mb.shape.kind == kindRaw {
+			p.use(module + "internal/wire/awsjson")
+		}
 		comment := memberComment(mb)
 		if s.isError {
 			comment = ""

@@ -127,61 +127,7 @@ func checkAttributeUpdates(c *input.Checker, v map[string]AttributeValueUpdate) 
 	c.Sort(from)
 }
 
-func checkAttributeValue(c *input.Checker, v *AttributeValue) {
-	n := 0
-	if v.S != nil {
-		n++
-	}
-	if v.N != nil {
-		n++
-	}
-	if v.B != nil {
-		n++
-	}
-	if v.SS != nil {
-		n++
-	}
-	if v.NS != nil {
-		n++
-	}
-	if v.BS != nil {
-		n++
-	}
-	if v.M != nil {
-		n++
-		c.Enter("m")
-		checkMapAttributeValue(c, v.M)
-		c.Leave()
-	}
-	if v.L != nil {
-		n++
-		c.Enter("l")
-		checkListAttributeValue(c, v.L)
-		c.Leave()
-	}
-	if v.NULL != nil {
-		n++
-	}
-	if v.BOOL != nil {
-		n++
-	}
-	c.OneOf(n)
-}
-
-func checkAttributeValueList(c *input.Checker, v []AttributeValue) {
-	for i := range v {
-		c.EnterItem(i)
-		checkAttributeValue(c, &v[i])
-		c.Leave()
-	}
-}
-
 func checkAttributeValueUpdate(c *input.Checker, v *AttributeValueUpdate) {
-	if v.Value != nil {
-		c.Enter("value")
-		checkAttributeValue(c, v.Value)
-		c.Leave()
-	}
 	if v.Action != nil {
 		c.String("action", *v.Action, &ruleAttributeAction)
 	}
@@ -244,11 +190,6 @@ func checkBatchWriteItemRequestMap(c *input.Checker, v map[string][]WriteRequest
 }
 
 func checkCondition(c *input.Checker, v *Condition) {
-	if v.AttributeValueList != nil {
-		c.Enter("attributeValueList")
-		checkAttributeValueList(c, v.AttributeValueList)
-		c.Leave()
-	}
 	if v.ComparisonOperator == nil {
 		c.Missing("comparisonOperator")
 	} else {
@@ -259,10 +200,6 @@ func checkCondition(c *input.Checker, v *Condition) {
 func checkConditionCheck(c *input.Checker, v *ConditionCheck) {
 	if v.Key == nil {
 		c.Missing("key")
-	} else {
-		c.Enter("key")
-		checkKey(c, v.Key)
-		c.Leave()
 	}
 	if v.TableName == nil {
 		c.Missing("tableName")
@@ -275,11 +212,6 @@ func checkConditionCheck(c *input.Checker, v *ConditionCheck) {
 	if v.ExpressionAttributeNames != nil {
 		c.Enter("expressionAttributeNames")
 		checkExpressionAttributeNameMap(c, v.ExpressionAttributeNames)
-		c.Leave()
-	}
-	if v.ExpressionAttributeValues != nil {
-		c.Enter("expressionAttributeValues")
-		checkExpressionAttributeValueMap(c, v.ExpressionAttributeValues)
 		c.Leave()
 	}
 	if v.ReturnValuesOnConditionCheckFailure != nil {
@@ -405,10 +337,6 @@ func checkCreateTableInput(c *input.Checker, v *CreateTableInput) {
 func checkDelete(c *input.Checker, v *Delete) {
 	if v.Key == nil {
 		c.Missing("key")
-	} else {
-		c.Enter("key")
-		checkKey(c, v.Key)
-		c.Leave()
 	}
 	if v.TableName == nil {
 		c.Missing("tableName")
@@ -418,11 +346,6 @@ func checkDelete(c *input.Checker, v *Delete) {
 	if v.ExpressionAttributeNames != nil {
 		c.Enter("expressionAttributeNames")
 		checkExpressionAttributeNameMap(c, v.ExpressionAttributeNames)
-		c.Leave()
-	}
-	if v.ExpressionAttributeValues != nil {
-		c.Enter("expressionAttributeValues")
-		checkExpressionAttributeValueMap(c, v.ExpressionAttributeValues)
 		c.Leave()
 	}
 	if v.ReturnValuesOnConditionCheckFailure != nil {
@@ -452,10 +375,6 @@ func checkDeleteItemInput(c *input.Checker, v *DeleteItemInput) {
 	}
 	if v.Key == nil {
 		c.Missing("key")
-	} else {
-		c.Enter("key")
-		checkKey(c, v.Key)
-		c.Leave()
 	}
 	if v.Expected != nil {
 		c.Enter("expected")
@@ -479,11 +398,6 @@ func checkDeleteItemInput(c *input.Checker, v *DeleteItemInput) {
 		checkExpressionAttributeNameMap(c, v.ExpressionAttributeNames)
 		c.Leave()
 	}
-	if v.ExpressionAttributeValues != nil {
-		c.Enter("expressionAttributeValues")
-		checkExpressionAttributeValueMap(c, v.ExpressionAttributeValues)
-		c.Leave()
-	}
 	if v.ReturnValuesOnConditionCheckFailure != nil {
 		c.String("returnValuesOnConditionCheckFailure", *v.ReturnValuesOnConditionCheckFailure, &ruleReturnValuesOnConditionCheckFailure)
 	}
@@ -498,10 +412,6 @@ func checkDeleteReplicationGroupMemberAction(c *input.Checker, v *DeleteReplicat
 func checkDeleteRequest(c *input.Checker, v *DeleteRequest) {
 	if v.Key == nil {
 		c.Missing("key")
-	} else {
-		c.Enter("key")
-		checkKey(c, v.Key)
-		c.Leave()
 	}
 }
 
@@ -569,18 +479,8 @@ func checkExpectedAttributeMap(c *input.Checker, v map[string]ExpectedAttributeV
 }
 
 func checkExpectedAttributeValue(c *input.Checker, v *ExpectedAttributeValue) {
-	if v.Value != nil {
-		c.Enter("value")
-		checkAttributeValue(c, v.Value)
-		c.Leave()
-	}
 	if v.ComparisonOperator != nil {
 		c.String("comparisonOperator", *v.ComparisonOperator, &ruleComparisonOperator)
-	}
-	if v.AttributeValueList != nil {
-		c.Enter("attributeValueList")
-		checkAttributeValueList(c, v.AttributeValueList)
-		c.Leave()
 	}
 }
 
@@ -634,17 +534,6 @@ func checkExpressionAttributeNameMap(c *input.Checker, v map[string]string) {
 	c.Sort(from)
 }
 
-func checkExpressionAttributeValueMap(c *input.Checker, v map[string]AttributeValue) {
-	from := c.Found()
-	for k := range v {
-		c.EnterKey(k)
-		e := v[k]
-		checkAttributeValue(c, &e)
-		c.Leave()
-	}
-	c.Sort(from)
-}
-
 func checkFilterConditionMap(c *input.Checker, v map[string]Condition) {
 	from := c.Found()
 	for k := range v {
@@ -660,10 +549,6 @@ func checkFilterConditionMap(c *input.Checker, v map[string]Condition) {
 func checkGet(c *input.Checker, v *Get) {
 	if v.Key == nil {
 		c.Missing("key")
-	} else {
-		c.Enter("key")
-		checkKey(c, v.Key)
-		c.Leave()
 	}
 	if v.TableName == nil {
 		c.Missing("tableName")
@@ -685,10 +570,6 @@ func checkGetItemInput(c *input.Checker, v *GetItemInput) {
 	}
 	if v.Key == nil {
 		c.Missing("key")
-	} else {
-		c.Enter("key")
-		checkKey(c, v.Key)
-		c.Leave()
 	}
 	if v.AttributesToGet != nil {
 		c.Size("attributesToGet", len(v.AttributesToGet), 1, 0)
@@ -803,18 +684,6 @@ func checkIncrementalExportSpecification(c *input.Checker, v *IncrementalExportS
 	}
 }
 
-func checkKey(c *input.Checker, v map[string]AttributeValue) {
-	from := c.Found()
-	for k := range v {
-		c.EnterKey(k)
-		c.String("", k, &ruleAttributeName)
-		e := v[k]
-		checkAttributeValue(c, &e)
-		c.Leave()
-	}
-	c.Sort(from)
-}
-
 func checkKeyConditions(c *input.Checker, v map[string]Condition) {
 	from := c.Found()
 	for k := range v {
@@ -825,14 +694,6 @@ func checkKeyConditions(c *input.Checker, v map[string]Condition) {
 		c.Leave()
 	}
 	c.Sort(from)
-}
-
-func checkKeyList(c *input.Checker, v []map[string]AttributeValue) {
-	for i := range v {
-		c.EnterItem(i)
-		checkKey(c, v[i])
-		c.Leave()
-	}
 }
 
 func checkKeySchema(c *input.Checker, v []KeySchemaElement) {
@@ -859,11 +720,6 @@ func checkKeySchemaElement(c *input.Checker, v *KeySchemaElement) {
 func checkKeysAndAttributes(c *input.Checker, v *KeysAndAttributes) {
 	if v.Keys == nil {
 		c.Missing("keys")
-	} else {
-		c.Size("keys", len(v.Keys), 1, 100)
-		c.Enter("keys")
-		checkKeyList(c, v.Keys)
-		c.Leave()
 	}
 	if v.AttributesToGet != nil {
 		c.Size("attributesToGet", len(v.AttributesToGet), 1, 0)
@@ -874,14 +730,6 @@ func checkKeysAndAttributes(c *input.Checker, v *KeysAndAttributes) {
 	if v.ExpressionAttributeNames != nil {
 		c.Enter("expressionAttributeNames")
 		checkExpressionAttributeNameMap(c, v.ExpressionAttributeNames)
-		c.Leave()
-	}
-}
-
-func checkListAttributeValue(c *input.Checker, v []AttributeValue) {
-	for i := range v {
-		c.EnterItem(i)
-		checkAttributeValue(c, &v[i])
 		c.Leave()
 	}
 }
@@ -943,18 +791,6 @@ func checkLocalSecondaryIndexList(c *input.Checker, v []LocalSecondaryIndex) {
 	}
 }
 
-func checkMapAttributeValue(c *input.Checker, v map[string]AttributeValue) {
-	from := c.Found()
-	for k := range v {
-		c.EnterKey(k)
-		c.String("", k, &ruleAttributeName)
-		e := v[k]
-		checkAttributeValue(c, &e)
-		c.Leave()
-	}
-	c.Sort(from)
-}
-
 func checkNonKeyAttributeNameList(c *input.Checker, v []string) {
 	for i := range v {
 		c.EnterItem(i)
@@ -1006,10 +842,6 @@ func checkProvisionedThroughputOverride(c *input.Checker, v *ProvisionedThroughp
 func checkPut(c *input.Checker, v *Put) {
 	if v.Item == nil {
 		c.Missing("item")
-	} else {
-		c.Enter("item")
-		checkPutItemInputAttributeMap(c, v.Item)
-		c.Leave()
 	}
 	if v.TableName == nil {
 		c.Missing("tableName")
@@ -1019,11 +851,6 @@ func checkPut(c *input.Checker, v *Put) {
 	if v.ExpressionAttributeNames != nil {
 		c.Enter("expressionAttributeNames")
 		checkExpressionAttributeNameMap(c, v.ExpressionAttributeNames)
-		c.Leave()
-	}
-	if v.ExpressionAttributeValues != nil {
-		c.Enter("expressionAttributeValues")
-		checkExpressionAttributeValueMap(c, v.ExpressionAttributeValues)
 		c.Leave()
 	}
 	if v.ReturnValuesOnConditionCheckFailure != nil {
@@ -1039,10 +866,6 @@ func checkPutItemInput(c *input.Checker, v *PutItemInput) {
 	}
 	if v.Item == nil {
 		c.Missing("item")
-	} else {
-		c.Enter("item")
-		checkPutItemInputAttributeMap(c, v.Item)
-		c.Leave()
 	}
 	if v.Expected != nil {
 		c.Enter("expected")
@@ -1066,35 +889,14 @@ func checkPutItemInput(c *input.Checker, v *PutItemInput) {
 		checkExpressionAttributeNameMap(c, v.ExpressionAttributeNames)
 		c.Leave()
 	}
-	if v.ExpressionAttributeValues != nil {
-		c.Enter("expressionAttributeValues")
-		checkExpressionAttributeValueMap(c, v.ExpressionAttributeValues)
-		c.Leave()
-	}
 	if v.ReturnValuesOnConditionCheckFailure != nil {
 		c.String("returnValuesOnConditionCheckFailure", *v.ReturnValuesOnConditionCheckFailure, &ruleReturnValuesOnConditionCheckFailure)
 	}
 }
 
-func checkPutItemInputAttributeMap(c *input.Checker, v map[string]AttributeValue) {
-	from := c.Found()
-	for k := range v {
-		c.EnterKey(k)
-		c.String("", k, &ruleAttributeName)
-		e := v[k]
-		checkAttributeValue(c, &e)
-		c.Leave()
-	}
-	c.Sort(from)
-}
-
 func checkPutRequest(c *input.Checker, v *PutRequest) {
 	if v.Item == nil {
 		c.Missing("item")
-	} else {
-		c.Enter("item")
-		checkPutItemInputAttributeMap(c, v.Item)
-		c.Leave()
 	}
 }
 
@@ -1146,22 +948,12 @@ func checkQueryInput(c *input.Checker, v *QueryInput) {
 	if v.ConditionalOperator != nil {
 		c.String("conditionalOperator", *v.ConditionalOperator, &ruleConditionalOperator)
 	}
-	if v.ExclusiveStartKey != nil {
-		c.Enter("exclusiveStartKey")
-		checkKey(c, v.ExclusiveStartKey)
-		c.Leave()
-	}
 	if v.ReturnConsumedCapacity != nil {
 		c.String("returnConsumedCapacity", *v.ReturnConsumedCapacity, &ruleReturnConsumedCapacity)
 	}
 	if v.ExpressionAttributeNames != nil {
 		c.Enter("expressionAttributeNames")
 		checkExpressionAttributeNameMap(c, v.ExpressionAttributeNames)
-		c.Leave()
-	}
-	if v.ExpressionAttributeValues != nil {
-		c.Enter("expressionAttributeValues")
-		checkExpressionAttributeValueMap(c, v.ExpressionAttributeValues)
 		c.Leave()
 	}
 }
@@ -1248,11 +1040,6 @@ func checkScanInput(c *input.Checker, v *ScanInput) {
 	if v.ConditionalOperator != nil {
 		c.String("conditionalOperator", *v.ConditionalOperator, &ruleConditionalOperator)
 	}
-	if v.ExclusiveStartKey != nil {
-		c.Enter("exclusiveStartKey")
-		checkKey(c, v.ExclusiveStartKey)
-		c.Leave()
-	}
 	if v.ReturnConsumedCapacity != nil {
 		c.String("returnConsumedCapacity", *v.ReturnConsumedCapacity, &ruleReturnConsumedCapacity)
 	}
@@ -1265,11 +1052,6 @@ func checkScanInput(c *input.Checker, v *ScanInput) {
 	if v.ExpressionAttributeNames != nil {
 		c.Enter("expressionAttributeNames")
 		checkExpressionAttributeNameMap(c, v.ExpressionAttributeNames)
-		c.Leave()
-	}
-	if v.ExpressionAttributeValues != nil {
-		c.Enter("expressionAttributeValues")
-		checkExpressionAttributeValueMap(c, v.ExpressionAttributeValues)
 		c.Leave()
 	}
 }
@@ -1439,10 +1221,6 @@ func checkUntagResourceInput(c *input.Checker, v *UntagResourceInput) {
 func checkUpdate(c *input.Checker, v *Update) {
 	if v.Key == nil {
 		c.Missing("key")
-	} else {
-		c.Enter("key")
-		checkKey(c, v.Key)
-		c.Leave()
 	}
 	if v.UpdateExpression == nil {
 		c.Missing("updateExpression")
@@ -1455,11 +1233,6 @@ func checkUpdate(c *input.Checker, v *Update) {
 	if v.ExpressionAttributeNames != nil {
 		c.Enter("expressionAttributeNames")
 		checkExpressionAttributeNameMap(c, v.ExpressionAttributeNames)
-		c.Leave()
-	}
-	if v.ExpressionAttributeValues != nil {
-		c.Enter("expressionAttributeValues")
-		checkExpressionAttributeValueMap(c, v.ExpressionAttributeValues)
 		c.Leave()
 	}
 	if v.ReturnValuesOnConditionCheckFailure != nil {
@@ -1503,10 +1276,6 @@ func checkUpdateItemInput(c *input.Checker, v *UpdateItemInput) {
 	}
 	if v.Key == nil {
 		c.Missing("key")
-	} else {
-		c.Enter("key")
-		checkKey(c, v.Key)
-		c.Leave()
 	}
 	if v.AttributeUpdates != nil {
 		c.Enter("attributeUpdates")
@@ -1533,11 +1302,6 @@ func checkUpdateItemInput(c *input.Checker, v *UpdateItemInput) {
 	if v.ExpressionAttributeNames != nil {
 		c.Enter("expressionAttributeNames")
 		checkExpressionAttributeNameMap(c, v.ExpressionAttributeNames)
-		c.Leave()
-	}
-	if v.ExpressionAttributeValues != nil {
-		c.Enter("expressionAttributeValues")
-		checkExpressionAttributeValueMap(c, v.ExpressionAttributeValues)
 		c.Leave()
 	}
 	if v.ReturnValuesOnConditionCheckFailure != nil {

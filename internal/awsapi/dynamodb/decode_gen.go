@@ -24,42 +24,6 @@ func decodeAttributeDefinition(d *awsjson.Decoder) AttributeDefinition {
 	return v
 }
 
-func decodeAttributeValue(d *awsjson.Decoder) AttributeValue {
-	var v AttributeValue
-	if !d.Object() {
-		return v
-	}
-	for name := d.Member(); name != nil; name = d.Member() {
-		switch string(name) {
-		case "S":
-			v.S = awsjson.Ptr(d, (*awsjson.Decoder).String)
-		case "N":
-			v.N = awsjson.Ptr(d, (*awsjson.Decoder).String)
-		case "B":
-			if !d.Null() {
-				v.B = d.Blob()
-			}
-		case "SS":
-			v.SS = awsjson.List(d, (*awsjson.Decoder).String)
-		case "NS":
-			v.NS = awsjson.List(d, (*awsjson.Decoder).String)
-		case "BS":
-			v.BS = awsjson.List(d, (*awsjson.Decoder).Blob)
-		case "M":
-			v.M = awsjson.Map(d, decodeAttributeValue)
-		case "L":
-			v.L = awsjson.List(d, decodeAttributeValue)
-		case "NULL":
-			v.NULL = awsjson.Ptr(d, (*awsjson.Decoder).Bool)
-		case "BOOL":
-			v.BOOL = awsjson.Ptr(d, (*awsjson.Decoder).Bool)
-		default:
-			d.Unknown()
-		}
-	}
-	return v
-}
-
 func decodeAttributeValueUpdate(d *awsjson.Decoder) AttributeValueUpdate {
 	var v AttributeValueUpdate
 	if !d.Object() {
@@ -68,7 +32,9 @@ func decodeAttributeValueUpdate(d *awsjson.Decoder) AttributeValueUpdate {
 	for name := d.Member(); name != nil; name = d.Member() {
 		switch string(name) {
 		case "Value":
-			v.Value = awsjson.Ptr(d, decodeAttributeValue)
+			if !d.Null() {
+				v.Value = d.Raw()
+			}
 		case "Action":
 			v.Action = awsjson.Ptr(d, (*awsjson.Decoder).String)
 		default:
@@ -124,7 +90,9 @@ func decodeCondition(d *awsjson.Decoder) Condition {
 	for name := d.Member(); name != nil; name = d.Member() {
 		switch string(name) {
 		case "AttributeValueList":
-			v.AttributeValueList = awsjson.List(d, decodeAttributeValue)
+			if !d.Null() {
+				v.AttributeValueList = d.Raw()
+			}
 		case "ComparisonOperator":
 			v.ComparisonOperator = awsjson.Ptr(d, (*awsjson.Decoder).String)
 		default:
@@ -142,7 +110,9 @@ func decodeConditionCheck(d *awsjson.Decoder) ConditionCheck {
 	for name := d.Member(); name != nil; name = d.Member() {
 		switch string(name) {
 		case "Key":
-			v.Key = awsjson.Map(d, decodeAttributeValue)
+			if !d.Null() {
+				v.Key = d.Raw()
+			}
 		case "TableName":
 			v.TableName = awsjson.Ptr(d, (*awsjson.Decoder).String)
 		case "ConditionExpression":
@@ -150,7 +120,9 @@ func decodeConditionCheck(d *awsjson.Decoder) ConditionCheck {
 		case "ExpressionAttributeNames":
 			v.ExpressionAttributeNames = awsjson.Map(d, (*awsjson.Decoder).String)
 		case "ExpressionAttributeValues":
-			v.ExpressionAttributeValues = awsjson.Map(d, decodeAttributeValue)
+			if !d.Null() {
+				v.ExpressionAttributeValues = d.Raw()
+			}
 		case "ReturnValuesOnConditionCheckFailure":
 			v.ReturnValuesOnConditionCheckFailure = awsjson.Ptr(d, (*awsjson.Decoder).String)
 		default:
@@ -284,7 +256,9 @@ func decodeDelete(d *awsjson.Decoder) Delete {
 	for name := d.Member(); name != nil; name = d.Member() {
 		switch string(name) {
 		case "Key":
-			v.Key = awsjson.Map(d, decodeAttributeValue)
+			if !d.Null() {
+				v.Key = d.Raw()
+			}
 		case "TableName":
 			v.TableName = awsjson.Ptr(d, (*awsjson.Decoder).String)
 		case "ConditionExpression":
@@ -292,7 +266,9 @@ func decodeDelete(d *awsjson.Decoder) Delete {
 		case "ExpressionAttributeNames":
 			v.ExpressionAttributeNames = awsjson.Map(d, (*awsjson.Decoder).String)
 		case "ExpressionAttributeValues":
-			v.ExpressionAttributeValues = awsjson.Map(d, decodeAttributeValue)
+			if !d.Null() {
+				v.ExpressionAttributeValues = d.Raw()
+			}
 		case "ReturnValuesOnConditionCheckFailure":
 			v.ReturnValuesOnConditionCheckFailure = awsjson.Ptr(d, (*awsjson.Decoder).String)
 		default:
@@ -344,7 +320,9 @@ func decodeDeleteItemInput(d *awsjson.Decoder) DeleteItemInput {
 		case "TableName":
 			v.TableName = awsjson.Ptr(d, (*awsjson.Decoder).String)
 		case "Key":
-			v.Key = awsjson.Map(d, decodeAttributeValue)
+			if !d.Null() {
+				v.Key = d.Raw()
+			}
 		case "Expected":
 			v.Expected = awsjson.Map(d, decodeExpectedAttributeValue)
 		case "ConditionalOperator":
@@ -360,7 +338,9 @@ func decodeDeleteItemInput(d *awsjson.Decoder) DeleteItemInput {
 		case "ExpressionAttributeNames":
 			v.ExpressionAttributeNames = awsjson.Map(d, (*awsjson.Decoder).String)
 		case "ExpressionAttributeValues":
-			v.ExpressionAttributeValues = awsjson.Map(d, decodeAttributeValue)
+			if !d.Null() {
+				v.ExpressionAttributeValues = d.Raw()
+			}
 		case "ReturnValuesOnConditionCheckFailure":
 			v.ReturnValuesOnConditionCheckFailure = awsjson.Ptr(d, (*awsjson.Decoder).String)
 		default:
@@ -394,7 +374,9 @@ func decodeDeleteRequest(d *awsjson.Decoder) DeleteRequest {
 	for name := d.Member(); name != nil; name = d.Member() {
 		switch string(name) {
 		case "Key":
-			v.Key = awsjson.Map(d, decodeAttributeValue)
+			if !d.Null() {
+				v.Key = d.Raw()
+			}
 		default:
 			d.Unknown()
 		}
@@ -530,13 +512,17 @@ func decodeExpectedAttributeValue(d *awsjson.Decoder) ExpectedAttributeValue {
 	for name := d.Member(); name != nil; name = d.Member() {
 		switch string(name) {
 		case "Value":
-			v.Value = awsjson.Ptr(d, decodeAttributeValue)
+			if !d.Null() {
+				v.Value = d.Raw()
+			}
 		case "Exists":
 			v.Exists = awsjson.Ptr(d, (*awsjson.Decoder).Bool)
 		case "ComparisonOperator":
 			v.ComparisonOperator = awsjson.Ptr(d, (*awsjson.Decoder).String)
 		case "AttributeValueList":
-			v.AttributeValueList = awsjson.List(d, decodeAttributeValue)
+			if !d.Null() {
+				v.AttributeValueList = d.Raw()
+			}
 		default:
 			d.Unknown()
 		}
@@ -588,7 +574,9 @@ func decodeGet(d *awsjson.Decoder) Get {
 	for name := d.Member(); name != nil; name = d.Member() {
 		switch string(name) {
 		case "Key":
-			v.Key = awsjson.Map(d, decodeAttributeValue)
+			if !d.Null() {
+				v.Key = d.Raw()
+			}
 		case "TableName":
 			v.TableName = awsjson.Ptr(d, (*awsjson.Decoder).String)
 		case "ProjectionExpression":
@@ -612,7 +600,9 @@ func decodeGetItemInput(d *awsjson.Decoder) GetItemInput {
 		case "TableName":
 			v.TableName = awsjson.Ptr(d, (*awsjson.Decoder).String)
 		case "Key":
-			v.Key = awsjson.Map(d, decodeAttributeValue)
+			if !d.Null() {
+				v.Key = d.Raw()
+			}
 		case "AttributesToGet":
 			v.AttributesToGet = awsjson.List(d, (*awsjson.Decoder).String)
 		case "ConsistentRead":
@@ -756,7 +746,9 @@ func decodeKeysAndAttributes(d *awsjson.Decoder) KeysAndAttributes {
 	for name := d.Member(); name != nil; name = d.Member() {
 		switch string(name) {
 		case "Keys":
-			v.Keys = awsjson.List(d, func(d *awsjson.Decoder) map[string]AttributeValue { return awsjson.Map(d, decodeAttributeValue) })
+			if !d.Null() {
+				v.Keys = d.Raw()
+			}
 		case "AttributesToGet":
 			v.AttributesToGet = awsjson.List(d, (*awsjson.Decoder).String)
 		case "ConsistentRead":
@@ -960,7 +952,9 @@ func decodePut(d *awsjson.Decoder) Put {
 	for name := d.Member(); name != nil; name = d.Member() {
 		switch string(name) {
 		case "Item":
-			v.Item = awsjson.Map(d, decodeAttributeValue)
+			if !d.Null() {
+				v.Item = d.Raw()
+			}
 		case "TableName":
 			v.TableName = awsjson.Ptr(d, (*awsjson.Decoder).String)
 		case "ConditionExpression":
@@ -968,7 +962,9 @@ func decodePut(d *awsjson.Decoder) Put {
 		case "ExpressionAttributeNames":
 			v.ExpressionAttributeNames = awsjson.Map(d, (*awsjson.Decoder).String)
 		case "ExpressionAttributeValues":
-			v.ExpressionAttributeValues = awsjson.Map(d, decodeAttributeValue)
+			if !d.Null() {
+				v.ExpressionAttributeValues = d.Raw()
+			}
 		case "ReturnValuesOnConditionCheckFailure":
 			v.ReturnValuesOnConditionCheckFailure = awsjson.Ptr(d, (*awsjson.Decoder).String)
 		default:
@@ -988,7 +984,9 @@ func decodePutItemInput(d *awsjson.Decoder) PutItemInput {
 		case "TableName":
 			v.TableName = awsjson.Ptr(d, (*awsjson.Decoder).String)
 		case "Item":
-			v.Item = awsjson.Map(d, decodeAttributeValue)
+			if !d.Null() {
+				v.Item = d.Raw()
+			}
 		case "Expected":
 			v.Expected = awsjson.Map(d, decodeExpectedAttributeValue)
 		case "ReturnValues":
@@ -1004,7 +1002,9 @@ func decodePutItemInput(d *awsjson.Decoder) PutItemInput {
 		case "ExpressionAttributeNames":
 			v.ExpressionAttributeNames = awsjson.Map(d, (*awsjson.Decoder).String)
 		case "ExpressionAttributeValues":
-			v.ExpressionAttributeValues = awsjson.Map(d, decodeAttributeValue)
+			if !d.Null() {
+				v.ExpressionAttributeValues = d.Raw()
+			}
 		case "ReturnValuesOnConditionCheckFailure":
 			v.ReturnValuesOnConditionCheckFailure = awsjson.Ptr(d, (*awsjson.Decoder).String)
 		default:
@@ -1022,7 +1022,9 @@ func decodePutRequest(d *awsjson.Decoder) PutRequest {
 	for name := d.Member(); name != nil; name = d.Member() {
 		switch string(name) {
 		case "Item":
-			v.Item = awsjson.Map(d, decodeAttributeValue)
+			if !d.Null() {
+				v.Item = d.Raw()
+			}
 		default:
 			d.Unknown()
 		}
@@ -1080,7 +1082,9 @@ func decodeQueryInput(d *awsjson.Decoder) QueryInput {
 		case "ScanIndexForward":
 			v.ScanIndexForward = awsjson.Ptr(d, (*awsjson.Decoder).Bool)
 		case "ExclusiveStartKey":
-			v.ExclusiveStartKey = awsjson.Map(d, decodeAttributeValue)
+			if !d.Null() {
+				v.ExclusiveStartKey = d.Raw()
+			}
 		case "ReturnConsumedCapacity":
 			v.ReturnConsumedCapacity = awsjson.Ptr(d, (*awsjson.Decoder).String)
 		case "ProjectionExpression":
@@ -1092,7 +1096,9 @@ func decodeQueryInput(d *awsjson.Decoder) QueryInput {
 		case "ExpressionAttributeNames":
 			v.ExpressionAttributeNames = awsjson.Map(d, (*awsjson.Decoder).String)
 		case "ExpressionAttributeValues":
-			v.ExpressionAttributeValues = awsjson.Map(d, decodeAttributeValue)
+			if !d.Null() {
+				v.ExpressionAttributeValues = d.Raw()
+			}
 		default:
 			d.Unknown()
 		}
@@ -1182,7 +1188,9 @@ func decodeScanInput(d *awsjson.Decoder) ScanInput {
 		case "ConditionalOperator":
 			v.ConditionalOperator = awsjson.Ptr(d, (*awsjson.Decoder).String)
 		case "ExclusiveStartKey":
-			v.ExclusiveStartKey = awsjson.Map(d, decodeAttributeValue)
+			if !d.Null() {
+				v.ExclusiveStartKey = d.Raw()
+			}
 		case "ReturnConsumedCapacity":
 			v.ReturnConsumedCapacity = awsjson.Ptr(d, (*awsjson.Decoder).String)
 		case "TotalSegments":
@@ -1196,7 +1204,9 @@ func decodeScanInput(d *awsjson.Decoder) ScanInput {
 		case "ExpressionAttributeNames":
 			v.ExpressionAttributeNames = awsjson.Map(d, (*awsjson.Decoder).String)
 		case "ExpressionAttributeValues":
-			v.ExpressionAttributeValues = awsjson.Map(d, decodeAttributeValue)
+			if !d.Null() {
+				v.ExpressionAttributeValues = d.Raw()
+			}
 		case "ConsistentRead":
 			v.ConsistentRead = awsjson.Ptr(d, (*awsjson.Decoder).Bool)
 		default:
@@ -1382,7 +1392,9 @@ func decodeUpdate(d *awsjson.Decoder) Update {
 	for name := d.Member(); name != nil; name = d.Member() {
 		switch string(name) {
 		case "Key":
-			v.Key = awsjson.Map(d, decodeAttributeValue)
+			if !d.Null() {
+				v.Key = d.Raw()
+			}
 		case "UpdateExpression":
 			v.UpdateExpression = awsjson.Ptr(d, (*awsjson.Decoder).String)
 		case "TableName":
@@ -1392,7 +1404,9 @@ func decodeUpdate(d *awsjson.Decoder) Update {
 		case "ExpressionAttributeNames":
 			v.ExpressionAttributeNames = awsjson.Map(d, (*awsjson.Decoder).String)
 		case "ExpressionAttributeValues":
-			v.ExpressionAttributeValues = awsjson.Map(d, decodeAttributeValue)
+			if !d.Null() {
+				v.ExpressionAttributeValues = d.Raw()
+			}
 		case "ReturnValuesOnConditionCheckFailure":
 			v.ReturnValuesOnConditionCheckFailure = awsjson.Ptr(d, (*awsjson.Decoder).String)
 		default:
@@ -1452,7 +1466,9 @@ func decodeUpdateItemInput(d *awsjson.Decoder) UpdateItemInput {
 		case "TableName":
 			v.TableName = awsjson.Ptr(d, (*awsjson.Decoder).String)
 		case "Key":
-			v.Key = awsjson.Map(d, decodeAttributeValue)
+			if !d.Null() {
+				v.Key = d.Raw()
+			}
 		case "AttributeUpdates":
 			v.AttributeUpdates = awsjson.Map(d, decodeAttributeValueUpdate)
 		case "Expected":
@@ -1472,7 +1488,9 @@ func decodeUpdateItemInput(d *awsjson.Decoder) UpdateItemInput {
 		case "ExpressionAttributeNames":
 			v.ExpressionAttributeNames = awsjson.Map(d, (*awsjson.Decoder).String)
 		case "ExpressionAttributeValues":
-			v.ExpressionAttributeValues = awsjson.Map(d, decodeAttributeValue)
+			if !d.Null() {
+				v.ExpressionAttributeValues = d.Raw()
+			}
 		case "ReturnValuesOnConditionCheckFailure":
 			v.ReturnValuesOnConditionCheckFailure = awsjson.Ptr(d, (*awsjson.Decoder).String)
 		default:

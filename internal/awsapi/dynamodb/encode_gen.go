@@ -49,18 +49,6 @@ func appendAttributeDefinitions(b []byte, v []AttributeDefinition) []byte {
 	return append(b, ']')
 }
 
-func appendAttributeMap(b []byte, v map[string]AttributeValue) []byte {
-	start := len(b)
-	for _, k := range awsjson.SortedKeys(v) {
-		b = append(b, ',')
-		b = awsjson.AppendString(b, k)
-		b = append(b, ':')
-		e := v[k]
-		b = appendAttributeValue(b, &e)
-	}
-	return awsjson.Close(b, start)
-}
-
 func appendAttributeNameList(b []byte, v []string) []byte {
 	b = append(b, '[')
 	for i := range v {
@@ -72,56 +60,11 @@ func appendAttributeNameList(b []byte, v []string) []byte {
 	return append(b, ']')
 }
 
-func appendAttributeValue(b []byte, v *AttributeValue) []byte {
-	start := len(b)
-	if v.S != nil {
-		b = append(b, `,"S":`...)
-		b = awsjson.AppendString(b, *v.S)
-	}
-	if v.N != nil {
-		b = append(b, `,"N":`...)
-		b = awsjson.AppendString(b, *v.N)
-	}
-	if v.B != nil {
-		b = append(b, `,"B":`...)
-		b = awsjson.AppendBlob(b, v.B)
-	}
-	if v.SS != nil {
-		b = append(b, `,"SS":`...)
-		b = appendStringSetAttributeValue(b, v.SS)
-	}
-	if v.NS != nil {
-		b = append(b, `,"NS":`...)
-		b = appendNumberSetAttributeValue(b, v.NS)
-	}
-	if v.BS != nil {
-		b = append(b, `,"BS":`...)
-		b = appendBinarySetAttributeValue(b, v.BS)
-	}
-	if v.M != nil {
-		b = append(b, `,"M":`...)
-		b = appendMapAttributeValue(b, v.M)
-	}
-	if v.L != nil {
-		b = append(b, `,"L":`...)
-		b = appendListAttributeValue(b, v.L)
-	}
-	if v.NULL != nil {
-		b = append(b, `,"NULL":`...)
-		b = strconv.AppendBool(b, *v.NULL)
-	}
-	if v.BOOL != nil {
-		b = append(b, `,"BOOL":`...)
-		b = strconv.AppendBool(b, *v.BOOL)
-	}
-	return awsjson.Close(b, start)
-}
-
 func appendBatchGetItemOutput(b []byte, v *BatchGetItemOutput) []byte {
 	start := len(b)
 	if v.Responses != nil {
 		b = append(b, `,"Responses":`...)
-		b = appendBatchGetResponseMap(b, v.Responses)
+		b = append(b, v.Responses...)
 	}
 	if v.UnprocessedKeys != nil {
 		b = append(b, `,"UnprocessedKeys":`...)
@@ -142,18 +85,6 @@ func appendBatchGetRequestMap(b []byte, v map[string]KeysAndAttributes) []byte {
 		b = append(b, ':')
 		e := v[k]
 		b = appendKeysAndAttributes(b, &e)
-	}
-	return awsjson.Close(b, start)
-}
-
-func appendBatchGetResponseMap(b []byte, v map[string][]map[string]AttributeValue) []byte {
-	start := len(b)
-	for _, k := range awsjson.SortedKeys(v) {
-		b = append(b, ',')
-		b = awsjson.AppendString(b, k)
-		b = append(b, ':')
-		e := v[k]
-		b = appendItemList(b, e)
 	}
 	return awsjson.Close(b, start)
 }
@@ -200,22 +131,11 @@ func appendBillingModeSummary(b []byte, v *BillingModeSummary) []byte {
 	return awsjson.Close(b, start)
 }
 
-func appendBinarySetAttributeValue(b []byte, v [][]byte) []byte {
-	b = append(b, '[')
-	for i := range v {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = awsjson.AppendBlob(b, v[i])
-	}
-	return append(b, ']')
-}
-
 func appendCancellationReason(b []byte, v *CancellationReason) []byte {
 	start := len(b)
 	if v.Item != nil {
 		b = append(b, `,"Item":`...)
-		b = appendAttributeMap(b, v.Item)
+		b = append(b, v.Item...)
 	}
 	if v.Code != nil {
 		b = append(b, `,"Code":`...)
@@ -260,7 +180,7 @@ func appendCapacity(b []byte, v *Capacity) []byte {
 func (v *ConditionalCheckFailedException) AppendErrorMembers(b []byte) []byte {
 	if v.Item != nil {
 		b = append(b, `,"Item":`...)
-		b = appendAttributeMap(b, v.Item)
+		b = append(b, v.Item...)
 	}
 	return b
 }
@@ -335,7 +255,7 @@ func appendDeleteItemOutput(b []byte, v *DeleteItemOutput) []byte {
 	start := len(b)
 	if v.Attributes != nil {
 		b = append(b, `,"Attributes":`...)
-		b = appendAttributeMap(b, v.Attributes)
+		b = append(b, v.Attributes...)
 	}
 	if v.ConsumedCapacity != nil {
 		b = append(b, `,"ConsumedCapacity":`...)
@@ -352,7 +272,7 @@ func appendDeleteRequest(b []byte, v *DeleteRequest) []byte {
 	start := len(b)
 	if v.Key != nil {
 		b = append(b, `,"Key":`...)
-		b = appendKey(b, v.Key)
+		b = append(b, v.Key...)
 	}
 	return awsjson.Close(b, start)
 }
@@ -607,7 +527,7 @@ func appendGetItemOutput(b []byte, v *GetItemOutput) []byte {
 	start := len(b)
 	if v.Item != nil {
 		b = append(b, `,"Item":`...)
-		b = appendAttributeMap(b, v.Item)
+		b = append(b, v.Item...)
 	}
 	if v.ConsumedCapacity != nil {
 		b = append(b, `,"ConsumedCapacity":`...)
@@ -747,23 +667,11 @@ func appendIncrementalExportSpecification(b []byte, v *IncrementalExportSpecific
 	return awsjson.Close(b, start)
 }
 
-func appendItemCollectionKeyAttributeMap(b []byte, v map[string]AttributeValue) []byte {
-	start := len(b)
-	for _, k := range awsjson.SortedKeys(v) {
-		b = append(b, ',')
-		b = awsjson.AppendString(b, k)
-		b = append(b, ':')
-		e := v[k]
-		b = appendAttributeValue(b, &e)
-	}
-	return awsjson.Close(b, start)
-}
-
 func appendItemCollectionMetrics(b []byte, v *ItemCollectionMetrics) []byte {
 	start := len(b)
 	if v.ItemCollectionKey != nil {
 		b = append(b, `,"ItemCollectionKey":`...)
-		b = appendItemCollectionKeyAttributeMap(b, v.ItemCollectionKey)
+		b = append(b, v.ItemCollectionKey...)
 	}
 	if v.SizeEstimateRangeGB != nil {
 		b = append(b, `,"SizeEstimateRangeGB":`...)
@@ -806,22 +714,11 @@ func appendItemCollectionSizeEstimateRange(b []byte, v []float64) []byte {
 	return append(b, ']')
 }
 
-func appendItemList(b []byte, v []map[string]AttributeValue) []byte {
-	b = append(b, '[')
-	for i := range v {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = appendAttributeMap(b, v[i])
-	}
-	return append(b, ']')
-}
-
 func appendItemResponse(b []byte, v *ItemResponse) []byte {
 	start := len(b)
 	if v.Item != nil {
 		b = append(b, `,"Item":`...)
-		b = appendAttributeMap(b, v.Item)
+		b = append(b, v.Item...)
 	}
 	return awsjson.Close(b, start)
 }
@@ -833,29 +730,6 @@ func appendItemResponseList(b []byte, v []ItemResponse) []byte {
 			b = append(b, ',')
 		}
 		b = appendItemResponse(b, &v[i])
-	}
-	return append(b, ']')
-}
-
-func appendKey(b []byte, v map[string]AttributeValue) []byte {
-	start := len(b)
-	for _, k := range awsjson.SortedKeys(v) {
-		b = append(b, ',')
-		b = awsjson.AppendString(b, k)
-		b = append(b, ':')
-		e := v[k]
-		b = appendAttributeValue(b, &e)
-	}
-	return awsjson.Close(b, start)
-}
-
-func appendKeyList(b []byte, v []map[string]AttributeValue) []byte {
-	b = append(b, '[')
-	for i := range v {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = appendKey(b, v[i])
 	}
 	return append(b, ']')
 }
@@ -888,7 +762,7 @@ func appendKeysAndAttributes(b []byte, v *KeysAndAttributes) []byte {
 	start := len(b)
 	if v.Keys != nil {
 		b = append(b, `,"Keys":`...)
-		b = appendKeyList(b, v.Keys)
+		b = append(b, v.Keys...)
 	}
 	if v.AttributesToGet != nil {
 		b = append(b, `,"AttributesToGet":`...)
@@ -907,17 +781,6 @@ func appendKeysAndAttributes(b []byte, v *KeysAndAttributes) []byte {
 		b = appendExpressionAttributeNameMap(b, v.ExpressionAttributeNames)
 	}
 	return awsjson.Close(b, start)
-}
-
-func appendListAttributeValue(b []byte, v []AttributeValue) []byte {
-	b = append(b, '[')
-	for i := range v {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = appendAttributeValue(b, &v[i])
-	}
-	return append(b, ']')
 }
 
 func appendListExportsOutput(b []byte, v *ListExportsOutput) []byte {
@@ -999,30 +862,7 @@ func appendLocalSecondaryIndexDescriptionList(b []byte, v []LocalSecondaryIndexD
 	return append(b, ']')
 }
 
-func appendMapAttributeValue(b []byte, v map[string]AttributeValue) []byte {
-	start := len(b)
-	for _, k := range awsjson.SortedKeys(v) {
-		b = append(b, ',')
-		b = awsjson.AppendString(b, k)
-		b = append(b, ':')
-		e := v[k]
-		b = appendAttributeValue(b, &e)
-	}
-	return awsjson.Close(b, start)
-}
-
 func appendNonKeyAttributeNameList(b []byte, v []string) []byte {
-	b = append(b, '[')
-	for i := range v {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = awsjson.AppendString(b, v[i])
-	}
-	return append(b, ']')
-}
-
-func appendNumberSetAttributeValue(b []byte, v []string) []byte {
 	b = append(b, '[')
 	for i := range v {
 		if i > 0 {
@@ -1132,23 +972,11 @@ func appendProvisionedThroughputOverride(b []byte, v *ProvisionedThroughputOverr
 	return awsjson.Close(b, start)
 }
 
-func appendPutItemInputAttributeMap(b []byte, v map[string]AttributeValue) []byte {
-	start := len(b)
-	for _, k := range awsjson.SortedKeys(v) {
-		b = append(b, ',')
-		b = awsjson.AppendString(b, k)
-		b = append(b, ':')
-		e := v[k]
-		b = appendAttributeValue(b, &e)
-	}
-	return awsjson.Close(b, start)
-}
-
 func appendPutItemOutput(b []byte, v *PutItemOutput) []byte {
 	start := len(b)
 	if v.Attributes != nil {
 		b = append(b, `,"Attributes":`...)
-		b = appendAttributeMap(b, v.Attributes)
+		b = append(b, v.Attributes...)
 	}
 	if v.ConsumedCapacity != nil {
 		b = append(b, `,"ConsumedCapacity":`...)
@@ -1165,7 +993,7 @@ func appendPutRequest(b []byte, v *PutRequest) []byte {
 	start := len(b)
 	if v.Item != nil {
 		b = append(b, `,"Item":`...)
-		b = appendPutItemInputAttributeMap(b, v.Item)
+		b = append(b, v.Item...)
 	}
 	return awsjson.Close(b, start)
 }
@@ -1183,7 +1011,7 @@ func appendQueryOutput(b []byte, v *QueryOutput) []byte {
 	start := len(b)
 	if v.Items != nil {
 		b = append(b, `,"Items":`...)
-		b = appendItemList(b, v.Items)
+		b = append(b, v.Items...)
 	}
 	if v.Count != nil {
 		b = append(b, `,"Count":`...)
@@ -1195,7 +1023,7 @@ func appendQueryOutput(b []byte, v *QueryOutput) []byte {
 	}
 	if v.LastEvaluatedKey != nil {
 		b = append(b, `,"LastEvaluatedKey":`...)
-		b = appendKey(b, v.LastEvaluatedKey)
+		b = append(b, v.LastEvaluatedKey...)
 	}
 	if v.ConsumedCapacity != nil {
 		b = append(b, `,"ConsumedCapacity":`...)
@@ -1359,7 +1187,7 @@ func appendScanOutput(b []byte, v *ScanOutput) []byte {
 	start := len(b)
 	if v.Items != nil {
 		b = append(b, `,"Items":`...)
-		b = appendItemList(b, v.Items)
+		b = append(b, v.Items...)
 	}
 	if v.Count != nil {
 		b = append(b, `,"Count":`...)
@@ -1371,7 +1199,7 @@ func appendScanOutput(b []byte, v *ScanOutput) []byte {
 	}
 	if v.LastEvaluatedKey != nil {
 		b = append(b, `,"LastEvaluatedKey":`...)
-		b = appendKey(b, v.LastEvaluatedKey)
+		b = append(b, v.LastEvaluatedKey...)
 	}
 	if v.ConsumedCapacity != nil {
 		b = append(b, `,"ConsumedCapacity":`...)
@@ -1403,17 +1231,6 @@ func appendStreamSpecification(b []byte, v *StreamSpecification) []byte {
 		b = awsjson.AppendString(b, *v.StreamViewType)
 	}
 	return awsjson.Close(b, start)
-}
-
-func appendStringSetAttributeValue(b []byte, v []string) []byte {
-	b = append(b, '[')
-	for i := range v {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = awsjson.AppendString(b, v[i])
-	}
-	return append(b, ']')
 }
 
 func appendTableClassSummary(b []byte, v *TableClassSummary) []byte {
@@ -1705,7 +1522,7 @@ func appendUpdateItemOutput(b []byte, v *UpdateItemOutput) []byte {
 	start := len(b)
 	if v.Attributes != nil {
 		b = append(b, `,"Attributes":`...)
-		b = appendAttributeMap(b, v.Attributes)
+		b = append(b, v.Attributes...)
 	}
 	if v.ConsumedCapacity != nil {
 		b = append(b, `,"ConsumedCapacity":`...)

@@ -12,6 +12,8 @@ package dynamodb
 
 import (
 	"time"
+
+	"github.com/penstock-io/penstock/internal/wire/awsjson"
 )
 
 type ArchivalSummary struct {
@@ -32,22 +34,8 @@ type AttributeDefinition struct {
 	AttributeType *string // required, one of ScalarAttributeType
 }
 
-// AttributeValue holds exactly one of its members.
-type AttributeValue struct {
-	S    *string
-	N    *string
-	B    []byte
-	SS   []string
-	NS   []string
-	BS   [][]byte
-	M    map[string]AttributeValue
-	L    []AttributeValue
-	NULL *bool
-	BOOL *bool
-}
-
 type AttributeValueUpdate struct {
-	Value  *AttributeValue
+	Value  awsjson.Raw
 	Action *string // one of AttributeAction
 }
 
@@ -57,7 +45,7 @@ type BatchGetItemInput struct {
 }
 
 type BatchGetItemOutput struct {
-	Responses        map[string][]map[string]AttributeValue
+	Responses        awsjson.Raw
 	UnprocessedKeys  map[string]KeysAndAttributes
 	ConsumedCapacity []ConsumedCapacity
 }
@@ -86,7 +74,7 @@ type BillingModeSummary struct {
 }
 
 type CancellationReason struct {
-	Item    map[string]AttributeValue
+	Item    awsjson.Raw
 	Code    *string
 	Message *string
 }
@@ -115,22 +103,22 @@ const (
 )
 
 type Condition struct {
-	AttributeValueList []AttributeValue
+	AttributeValueList awsjson.Raw
 	ComparisonOperator *string // required, one of ComparisonOperator
 }
 
 type ConditionCheck struct {
-	Key                                 map[string]AttributeValue // required
-	TableName                           *string                   // required
-	ConditionExpression                 *string                   // required
+	Key                                 awsjson.Raw // required
+	TableName                           *string     // required
+	ConditionExpression                 *string     // required
 	ExpressionAttributeNames            map[string]string
-	ExpressionAttributeValues           map[string]AttributeValue
+	ExpressionAttributeValues           awsjson.Raw
 	ReturnValuesOnConditionCheckFailure *string // one of ReturnValuesOnConditionCheckFailure
 }
 
 // ConditionalCheckFailedException holds what the error ConditionalCheckFailedException says beyond its message: the Members of a *wire.APIError.
 type ConditionalCheckFailedException struct {
-	Item map[string]AttributeValue
+	Item awsjson.Raw
 }
 
 // Values of ConditionalOperator.
@@ -207,11 +195,11 @@ type CreateTableOutput struct {
 }
 
 type Delete struct {
-	Key                                 map[string]AttributeValue // required
-	TableName                           *string                   // required
+	Key                                 awsjson.Raw // required
+	TableName                           *string     // required
 	ConditionExpression                 *string
 	ExpressionAttributeNames            map[string]string
-	ExpressionAttributeValues           map[string]AttributeValue
+	ExpressionAttributeValues           awsjson.Raw
 	ReturnValuesOnConditionCheckFailure *string // one of ReturnValuesOnConditionCheckFailure
 }
 
@@ -224,8 +212,8 @@ type DeleteGlobalTableWitnessGroupMemberAction struct {
 }
 
 type DeleteItemInput struct {
-	TableName                           *string                   // required
-	Key                                 map[string]AttributeValue // required
+	TableName                           *string     // required
+	Key                                 awsjson.Raw // required
 	Expected                            map[string]ExpectedAttributeValue
 	ConditionalOperator                 *string // one of ConditionalOperator
 	ReturnValues                        *string // one of ReturnValue
@@ -233,12 +221,12 @@ type DeleteItemInput struct {
 	ReturnItemCollectionMetrics         *string // one of ReturnItemCollectionMetrics
 	ConditionExpression                 *string
 	ExpressionAttributeNames            map[string]string
-	ExpressionAttributeValues           map[string]AttributeValue
+	ExpressionAttributeValues           awsjson.Raw
 	ReturnValuesOnConditionCheckFailure *string // one of ReturnValuesOnConditionCheckFailure
 }
 
 type DeleteItemOutput struct {
-	Attributes            map[string]AttributeValue
+	Attributes            awsjson.Raw
 	ConsumedCapacity      *ConsumedCapacity
 	ItemCollectionMetrics *ItemCollectionMetrics
 }
@@ -248,7 +236,7 @@ type DeleteReplicationGroupMemberAction struct {
 }
 
 type DeleteRequest struct {
-	Key map[string]AttributeValue // required
+	Key awsjson.Raw // required
 }
 
 type DeleteResourcePolicyInput struct {
@@ -323,10 +311,10 @@ type Endpoint struct {
 }
 
 type ExpectedAttributeValue struct {
-	Value              *AttributeValue
+	Value              awsjson.Raw
 	Exists             *bool
 	ComparisonOperator *string // one of ComparisonOperator
-	AttributeValueList []AttributeValue
+	AttributeValueList awsjson.Raw
 }
 
 type ExportDescription struct {
@@ -403,15 +391,15 @@ const (
 )
 
 type Get struct {
-	Key                      map[string]AttributeValue // required
-	TableName                *string                   // required
+	Key                      awsjson.Raw // required
+	TableName                *string     // required
 	ProjectionExpression     *string
 	ExpressionAttributeNames map[string]string
 }
 
 type GetItemInput struct {
-	TableName                *string                   // required
-	Key                      map[string]AttributeValue // required
+	TableName                *string     // required
+	Key                      awsjson.Raw // required
 	AttributesToGet          []string
 	ConsistentRead           *bool
 	ReturnConsumedCapacity   *string // one of ReturnConsumedCapacity
@@ -420,7 +408,7 @@ type GetItemInput struct {
 }
 
 type GetItemOutput struct {
-	Item             map[string]AttributeValue
+	Item             awsjson.Raw
 	ConsumedCapacity *ConsumedCapacity
 }
 
@@ -500,12 +488,12 @@ const (
 )
 
 type ItemCollectionMetrics struct {
-	ItemCollectionKey   map[string]AttributeValue
+	ItemCollectionKey   awsjson.Raw
 	SizeEstimateRangeGB []float64
 }
 
 type ItemResponse struct {
-	Item map[string]AttributeValue
+	Item awsjson.Raw
 }
 
 type KeySchemaElement struct {
@@ -520,7 +508,7 @@ const (
 )
 
 type KeysAndAttributes struct {
-	Keys                     []map[string]AttributeValue // required
+	Keys                     awsjson.Raw // required
 	AttributesToGet          []string
 	ConsistentRead           *bool
 	ProjectionExpression     *string
@@ -641,17 +629,17 @@ type ProvisionedThroughputOverride struct {
 }
 
 type Put struct {
-	Item                                map[string]AttributeValue // required
-	TableName                           *string                   // required
+	Item                                awsjson.Raw // required
+	TableName                           *string     // required
 	ConditionExpression                 *string
 	ExpressionAttributeNames            map[string]string
-	ExpressionAttributeValues           map[string]AttributeValue
+	ExpressionAttributeValues           awsjson.Raw
 	ReturnValuesOnConditionCheckFailure *string // one of ReturnValuesOnConditionCheckFailure
 }
 
 type PutItemInput struct {
-	TableName                           *string                   // required
-	Item                                map[string]AttributeValue // required
+	TableName                           *string     // required
+	Item                                awsjson.Raw // required
 	Expected                            map[string]ExpectedAttributeValue
 	ReturnValues                        *string // one of ReturnValue
 	ReturnConsumedCapacity              *string // one of ReturnConsumedCapacity
@@ -659,18 +647,18 @@ type PutItemInput struct {
 	ConditionalOperator                 *string // one of ConditionalOperator
 	ConditionExpression                 *string
 	ExpressionAttributeNames            map[string]string
-	ExpressionAttributeValues           map[string]AttributeValue
+	ExpressionAttributeValues           awsjson.Raw
 	ReturnValuesOnConditionCheckFailure *string // one of ReturnValuesOnConditionCheckFailure
 }
 
 type PutItemOutput struct {
-	Attributes            map[string]AttributeValue
+	Attributes            awsjson.Raw
 	ConsumedCapacity      *ConsumedCapacity
 	ItemCollectionMetrics *ItemCollectionMetrics
 }
 
 type PutRequest struct {
-	Item map[string]AttributeValue // required
+	Item awsjson.Raw // required
 }
 
 type PutResourcePolicyInput struct {
@@ -695,20 +683,20 @@ type QueryInput struct {
 	QueryFilter               map[string]Condition
 	ConditionalOperator       *string // one of ConditionalOperator
 	ScanIndexForward          *bool
-	ExclusiveStartKey         map[string]AttributeValue
+	ExclusiveStartKey         awsjson.Raw
 	ReturnConsumedCapacity    *string // one of ReturnConsumedCapacity
 	ProjectionExpression      *string
 	FilterExpression          *string
 	KeyConditionExpression    *string
 	ExpressionAttributeNames  map[string]string
-	ExpressionAttributeValues map[string]AttributeValue
+	ExpressionAttributeValues awsjson.Raw
 }
 
 type QueryOutput struct {
-	Items            []map[string]AttributeValue
+	Items            awsjson.Raw
 	Count            *int32
 	ScannedCount     *int32
-	LastEvaluatedKey map[string]AttributeValue
+	LastEvaluatedKey awsjson.Raw
 	ConsumedCapacity *ConsumedCapacity
 }
 
@@ -850,22 +838,22 @@ type ScanInput struct {
 	Select                    *string // one of Select
 	ScanFilter                map[string]Condition
 	ConditionalOperator       *string // one of ConditionalOperator
-	ExclusiveStartKey         map[string]AttributeValue
+	ExclusiveStartKey         awsjson.Raw
 	ReturnConsumedCapacity    *string // one of ReturnConsumedCapacity
 	TotalSegments             *int32
 	Segment                   *int32
 	ProjectionExpression      *string
 	FilterExpression          *string
 	ExpressionAttributeNames  map[string]string
-	ExpressionAttributeValues map[string]AttributeValue
+	ExpressionAttributeValues awsjson.Raw
 	ConsistentRead            *bool
 }
 
 type ScanOutput struct {
-	Items            []map[string]AttributeValue
+	Items            awsjson.Raw
 	Count            *int32
 	ScannedCount     *int32
-	LastEvaluatedKey map[string]AttributeValue
+	LastEvaluatedKey awsjson.Raw
 	ConsumedCapacity *ConsumedCapacity
 }
 
@@ -1032,12 +1020,12 @@ type UntagResourceInput struct {
 }
 
 type Update struct {
-	Key                                 map[string]AttributeValue // required
-	UpdateExpression                    *string                   // required
-	TableName                           *string                   // required
+	Key                                 awsjson.Raw // required
+	UpdateExpression                    *string     // required
+	TableName                           *string     // required
 	ConditionExpression                 *string
 	ExpressionAttributeNames            map[string]string
-	ExpressionAttributeValues           map[string]AttributeValue
+	ExpressionAttributeValues           awsjson.Raw
 	ReturnValuesOnConditionCheckFailure *string // one of ReturnValuesOnConditionCheckFailure
 }
 
@@ -1058,8 +1046,8 @@ type UpdateGlobalSecondaryIndexAction struct {
 }
 
 type UpdateItemInput struct {
-	TableName                           *string                   // required
-	Key                                 map[string]AttributeValue // required
+	TableName                           *string     // required
+	Key                                 awsjson.Raw // required
 	AttributeUpdates                    map[string]AttributeValueUpdate
 	Expected                            map[string]ExpectedAttributeValue
 	ConditionalOperator                 *string // one of ConditionalOperator
@@ -1069,12 +1057,12 @@ type UpdateItemInput struct {
 	UpdateExpression                    *string
 	ConditionExpression                 *string
 	ExpressionAttributeNames            map[string]string
-	ExpressionAttributeValues           map[string]AttributeValue
+	ExpressionAttributeValues           awsjson.Raw
 	ReturnValuesOnConditionCheckFailure *string // one of ReturnValuesOnConditionCheckFailure
 }
 
 type UpdateItemOutput struct {
-	Attributes            map[string]AttributeValue
+	Attributes            awsjson.Raw
 	ConsumedCapacity      *ConsumedCapacity
 	ItemCollectionMetrics *ItemCollectionMetrics
 }

@@ -8,74 +8,6 @@ import (
 	"github.com/penstock-io/penstock/internal/wire/awsjson"
 )
 
-func appendAttributeMap(b []byte, v map[string]AttributeValue) []byte {
-	start := len(b)
-	for _, k := range awsjson.SortedKeys(v) {
-		b = append(b, ',')
-		b = awsjson.AppendString(b, k)
-		b = append(b, ':')
-		e := v[k]
-		b = appendAttributeValue(b, &e)
-	}
-	return awsjson.Close(b, start)
-}
-
-func appendAttributeValue(b []byte, v *AttributeValue) []byte {
-	start := len(b)
-	if v.S != nil {
-		b = append(b, `,"S":`...)
-		b = awsjson.AppendString(b, *v.S)
-	}
-	if v.N != nil {
-		b = append(b, `,"N":`...)
-		b = awsjson.AppendString(b, *v.N)
-	}
-	if v.B != nil {
-		b = append(b, `,"B":`...)
-		b = awsjson.AppendBlob(b, v.B)
-	}
-	if v.SS != nil {
-		b = append(b, `,"SS":`...)
-		b = appendStringSetAttributeValue(b, v.SS)
-	}
-	if v.NS != nil {
-		b = append(b, `,"NS":`...)
-		b = appendNumberSetAttributeValue(b, v.NS)
-	}
-	if v.BS != nil {
-		b = append(b, `,"BS":`...)
-		b = appendBinarySetAttributeValue(b, v.BS)
-	}
-	if v.M != nil {
-		b = append(b, `,"M":`...)
-		b = appendMapAttributeValue(b, v.M)
-	}
-	if v.L != nil {
-		b = append(b, `,"L":`...)
-		b = appendListAttributeValue(b, v.L)
-	}
-	if v.NULL != nil {
-		b = append(b, `,"NULL":`...)
-		b = strconv.AppendBool(b, *v.NULL)
-	}
-	if v.BOOL != nil {
-		b = append(b, `,"BOOL":`...)
-		b = strconv.AppendBool(b, *v.BOOL)
-	}
-	return awsjson.Close(b, start)
-}
-
-func appendBinarySetAttributeValue(b []byte, v [][]byte) []byte {
-	b = append(b, '[')
-	for i := range v {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = awsjson.AppendBlob(b, v[i])
-	}
-	return append(b, ']')
-}
-
 func appendDescribeStreamOutput(b []byte, v *DescribeStreamOutput) []byte {
 	start := len(b)
 	if v.StreamDescription != nil {
@@ -144,17 +76,6 @@ func appendKeySchemaElement(b []byte, v *KeySchemaElement) []byte {
 	return awsjson.Close(b, start)
 }
 
-func appendListAttributeValue(b []byte, v []AttributeValue) []byte {
-	b = append(b, '[')
-	for i := range v {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = appendAttributeValue(b, &v[i])
-	}
-	return append(b, ']')
-}
-
 func appendListStreamsOutput(b []byte, v *ListStreamsOutput) []byte {
 	start := len(b)
 	if v.Streams != nil {
@@ -166,29 +87,6 @@ func appendListStreamsOutput(b []byte, v *ListStreamsOutput) []byte {
 		b = awsjson.AppendString(b, *v.LastEvaluatedStreamArn)
 	}
 	return awsjson.Close(b, start)
-}
-
-func appendMapAttributeValue(b []byte, v map[string]AttributeValue) []byte {
-	start := len(b)
-	for _, k := range awsjson.SortedKeys(v) {
-		b = append(b, ',')
-		b = awsjson.AppendString(b, k)
-		b = append(b, ':')
-		e := v[k]
-		b = appendAttributeValue(b, &e)
-	}
-	return awsjson.Close(b, start)
-}
-
-func appendNumberSetAttributeValue(b []byte, v []string) []byte {
-	b = append(b, '[')
-	for i := range v {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = awsjson.AppendString(b, v[i])
-	}
-	return append(b, ']')
 }
 
 func appendRecord(b []byte, v *Record) []byte {
@@ -353,15 +251,15 @@ func appendStreamRecord(b []byte, v *StreamRecord) []byte {
 	}
 	if v.Keys != nil {
 		b = append(b, `,"Keys":`...)
-		b = appendAttributeMap(b, v.Keys)
+		b = append(b, v.Keys...)
 	}
 	if v.NewImage != nil {
 		b = append(b, `,"NewImage":`...)
-		b = appendAttributeMap(b, v.NewImage)
+		b = append(b, v.NewImage...)
 	}
 	if v.OldImage != nil {
 		b = append(b, `,"OldImage":`...)
-		b = appendAttributeMap(b, v.OldImage)
+		b = append(b, v.OldImage...)
 	}
 	if v.SequenceNumber != nil {
 		b = append(b, `,"SequenceNumber":`...)
@@ -376,15 +274,4 @@ func appendStreamRecord(b []byte, v *StreamRecord) []byte {
 		b = awsjson.AppendString(b, *v.StreamViewType)
 	}
 	return awsjson.Close(b, start)
-}
-
-func appendStringSetAttributeValue(b []byte, v []string) []byte {
-	b = append(b, '[')
-	for i := range v {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = awsjson.AppendString(b, v[i])
-	}
-	return append(b, ']')
 }

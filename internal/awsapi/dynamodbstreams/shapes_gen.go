@@ -12,21 +12,9 @@ package dynamodbstreams
 
 import (
 	"time"
-)
 
-// AttributeValue holds exactly one of its members.
-type AttributeValue struct {
-	S    *string
-	N    *string
-	B    []byte
-	SS   []string
-	NS   []string
-	BS   [][]byte
-	M    map[string]AttributeValue
-	L    []AttributeValue
-	NULL *bool
-	BOOL *bool
-}
+	"github.com/penstock-io/penstock/internal/wire/awsjson"
+)
 
 type DescribeStreamInput struct {
 	StreamArn             *string // required
@@ -153,9 +141,9 @@ type StreamDescription struct {
 
 type StreamRecord struct {
 	ApproximateCreationDateTime *time.Time
-	Keys                        map[string]AttributeValue
-	NewImage                    map[string]AttributeValue
-	OldImage                    map[string]AttributeValue
+	Keys                        awsjson.Raw
+	NewImage                    awsjson.Raw
+	OldImage                    awsjson.Raw
 	SequenceNumber              *string
 	SizeBytes                   *int64
 	StreamViewType              *string // one of StreamViewType

@@ -189,6 +189,46 @@ func (d *Decoder) Unknown() {
 	d.fail(input.Unknown, "Unknown member: %s is not a member of this operation's input.", d.where())
 }
 
+// Raw is the JSON of a value that the service's own code reads and writes.
+type Raw []byte
+
+// Raw returns the JSON of a value as it is. It is valid JSON without repeated names; nothing else is checked.
+func (d *Decoder) Raw() Raw {
+	if d.err != nil {
+		return nil
+	}
+	raw, err := d.dec.ReadValue()
+	if err != nil {
+		d.syntax(err)
+		return nil
+	}
+	if d.dec.StackDepth()+nesting(raw) > MaxDepth {
+		d.fail(input.Unreadable, "The request body is nested more than %d levels deep.", MaxDepth)
+		return nil
+	}
+	return append(make(Raw, 0, len(raw)), raw...)
+}
+
+// nesting is how many objects and arrays of valid JSON are within each other at its deepest place.
+func nesting(raw []byte) int {
+	depth, deepest, inString := 0, 0, false
+	for i := 0; i < len(raw); i++ {
+		switch c := raw[i]; {
+		case inString && c == '\\':
+			i++
+		case c == '"':
+			inString = !inString
+		case inString:
+		case c == '{' || c == '[':
+			depth++
+			deepest = max(deepest, depth)
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return deepest
+}
+
 // Null consumes a null and reports whether there was one.
 func (d *Decoder) Null() bool {
 	if d.err != nil || d.dec.PeekKind() != 'n' {
