@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -96,6 +97,20 @@ func Declared[E Env](t *testing.T, file string, service *wire.Service, setup fun
 		}
 	}
 	golden.write(t)
+	undeclared(t, service)
+}
+
+// undeclared finds errors in a service's table of faults that no served operation, or not the one that the entry is
+// for, declares.
+func undeclared(t *testing.T, service *wire.Service) {
+	t.Helper()
+	for key, e := range service.Faults {
+		if !slices.ContainsFunc(service.Operations, func(op wire.Operation) bool {
+			return op.Served() && (key.Operation == "" || key.Operation == op.Name) && slices.Contains(op.Errors, e)
+		}) {
+			t.Errorf("the table of faults makes %v a %s, which is not declared", key, e.Name)
+		}
+	}
 }
 
 func (c Case[E]) run(t *testing.T, service *wire.Service, e E, golden *golden) {

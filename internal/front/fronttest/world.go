@@ -131,7 +131,11 @@ func (w *World) Check(_ context.Context, sourceARN string, _ zeroetl.SourceKind)
 // removed.
 func (w *World) Supervise() {
 	w.t.Helper()
-	ctx := context.WithoutCancel(w.t.Context())
+	w.supervise(context.WithoutCancel(w.t.Context()))
+}
+
+func (w *World) supervise(ctx context.Context) {
+	w.t.Helper()
 	integrations, err := w.Integrations.All(ctx)
 	w.Must(err)
 	for _, i := range integrations {
@@ -183,7 +187,7 @@ func (w *World) ClientWithin(limits wire.Limits, services ...*wire.Service) wire
 	after := http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		h.ServeHTTP(rw, r)
 		if w.Supervised {
-			w.Supervise()
+			w.supervise(context.WithoutCancel(r.Context()))
 		}
 	})
 	return wiretest.Client{Handler: after, Now: w.Now}

@@ -92,7 +92,7 @@ func TestDeclared(t *testing.T) {
 		fronttest.Cannot("CancelStatement", api.ErrDatabaseConnectionException, "nothing is asked of the data warehouse within the call"),
 		fronttest.Cannot("ListStatements", api.ErrResourceNotFoundException, "a list of nothing is empty"),
 	}
-	fronttest.Declared(t, "testdata/errors.txtar", newEnv(t).service, newEnv, cases, never)
+	fronttest.Declared(t, "testdata/errors.txtar", newEnv(t).service, setup, cases, never)
 }
 
 // Bad input gets the error that fits and changes nothing.

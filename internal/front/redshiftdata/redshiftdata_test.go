@@ -28,7 +28,9 @@ type env struct {
 	catalog *catalog
 }
 
-func newEnv(t *testing.T) env {
+func setup(t *testing.T) env { return newEnv(t) }
+
+func newEnv(t testing.TB) env {
 	t.Helper()
 	w := fronttest.New(t)
 	c := &catalog{}
