@@ -87,7 +87,7 @@ func Open(ctx context.Context, dir string) (_ *DB, err error) {
 
 // source is the data source name. Pragmas are applied in the order given, busy_timeout first by the driver.
 func (db *DB) source(options ...string) string {
-	options = append(options, "_pragma=busy_timeout(5000)", "_pragma=synchronous(full)", "_pragma=foreign_keys(1)")
+	options = append(options, "_pragma=busy_timeout(5000)", "_pragma=synchronous(full)", "_pragma=foreign_keys(1)", "_pragma=journal_size_limit(16777216)")
 	u := url.URL{Scheme: "file", Path: filepath.ToSlash(db.path), RawQuery: strings.Join(options, "&")}
 	return u.String()
 }
