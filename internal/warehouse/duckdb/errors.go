@@ -61,6 +61,7 @@ func diskFull(err error, dir string) error {
 }
 
 var (
+	noSchema  = regexp.MustCompile(`^Catalog Error: .*does not exist because schema "(.+?)" does not exist`)
 	notThere  = regexp.MustCompile(`^Catalog Error: (\w+(?: \w+)?) with name "?(.+?)"? does not exist!`)
 	there     = regexp.MustCompile(`^Catalog Error: (\w+) with name "(.+?)" already exists!`)
 	noCatalog = regexp.MustCompile(`^Binder Error: Catalog "(.+?)" does not exist!`)
@@ -86,6 +87,9 @@ func explain(err *engineError, dir string) error {
 	}
 	switch kind {
 	case "Catalog", "Binder":
+		if m := noSchema.FindStringSubmatch(text); m != nil {
+			return as(fault.NotFound, SubjectSchema, "schema %q does not exist", m[1])
+		}
 		if m := notThere.FindStringSubmatch(text); m != nil {
 			return missing(err, m[1], m[2])
 		}
@@ -119,7 +123,7 @@ func explain(err *engineError, dir string) error {
 		}
 		return as(fault.Invalid, SubjectStatement, "%s", first)
 	case "Constraint":
-		if m := notNull.FindStringSubmatch(first); m != nil {
+		if m := notNull.FindStringSubmatch(text); m != nil {
 			return as(fault.Invalid, SubjectColumn, "Cannot insert a NULL value into column %s", m[1])
 		}
 		return as(fault.Invalid, SubjectStatement, "%s", first)

@@ -193,6 +193,9 @@ var clauseWords = map[string]bool{
 // guardText denies what the words of a statement give away.
 func guardText(sql string) error {
 	all := tokens(sql)
+	if actsOnServer(all) {
+		return errKind()
+	}
 	lists := []bool{false} // per depth of parentheses: inside a list of relations
 	relation := false      // a relation is next
 	for i, t := range all {
@@ -251,7 +254,7 @@ func guardName(t, prev, next guardToken, i int, all []guardToken) error {
 	case t.kind == wordToken && name == "u" && next.text == "&":
 		// U&"..." hides a name behind escapes.
 		return fault.New(fault.Unsupported, SubjectStatement, "names and strings with Unicode escapes (U&) are not supported")
-	case name == internalSchema && (next.text == "." || prev.text == "schema" || prev.text == "exists"):
+	case name == internalSchema && (next.text == "." || all[0].text != "select" && hasWord(all, "schema")):
 		return fault.New(fault.Denied, SubjectSchema, "schema %s is the warehouse's own", internalSchema)
 	case name == systemCatalog:
 		return fault.New(fault.Denied, SubjectDatabase, "%s is the warehouse's own", systemCatalog)
@@ -259,6 +262,10 @@ func guardName(t, prev, next guardToken, i int, all []guardToken) error {
 		return guardExplain(all)
 	}
 	return nil
+}
+
+func hasWord(all []guardToken, word string) bool {
+	return slices.Contains(all, guardToken{wordToken, word})
 }
 
 // guardExplain checks what is explained: EXPLAIN ANALYZE carries it out.
@@ -293,6 +300,39 @@ func isPath(name string) bool {
 	return false
 }
 
+func errKind() error {
+	return fault.New(fault.Denied, SubjectStatement, "permission denied: this kind of statement acts on the server, not on the warehouse's tables")
+}
+
+// serverWords begin statements guardKind would deny, or that the engine turns into a SELECT or acts on before
+// it has told what kind they are.
+var serverWords = map[string]bool{
+	"attach": true, "call": true, "checkpoint": true, "copy": true, "detach": true, "export": true, "force": true, "import": true, "install": true,
+	"load": true, "pragma": true, "reset": true, "set": true, "use": true,
+}
+
+// actsOnServer recognises such statements, and those that make or remove databases and secrets, which are of
+// the same kind as those that make tables.
+func actsOnServer(all []guardToken) bool {
+	if len(all) == 0 || all[0].kind != wordToken {
+		return false
+	}
+	if serverWords[all[0].text] {
+		return true
+	}
+	if !slices.Contains([]string{"create", "drop", "alter"}, all[0].text) {
+		return false
+	}
+	for _, t := range all[1:] {
+		switch t.text {
+		case "or", "replace", "temp", "temporary", "persistent":
+		default:
+			return t.kind == wordToken && (t.text == "database" || t.text == "secret")
+		}
+	}
+	return false
+}
+
 // statementTypeMerge is MERGE INTO, which the C API has no name for.
 const statementTypeMerge mapping.StatementType = 30
 
@@ -304,7 +344,7 @@ func guardKind(k mapping.StatementType) error {
 		mapping.StatementTypeDrop, mapping.StatementTypeAnalyze, mapping.StatementTypeVacuum, statementTypeMerge:
 		return nil
 	}
-	return fault.New(fault.Denied, SubjectStatement, "permission denied: this kind of statement acts on the server, not on the warehouse's tables")
+	return errKind()
 }
 
 // guardDrop denies changing the system's views and functions, which every session sees by their bare names.

@@ -86,15 +86,3 @@ func (f *fixture) file(key, content string) load.File {
 func csvSpec() load.Spec {
 	return load.Spec{Format: load.CSV, Delimiter: ",", Quote: `"`, NullAs: `\N`}
 }
-
-func TestFirst(t *testing.T) {
-	f := newFixture(t)
-	s := f.connect()
-	f.query(s, "CREATE TABLE t (a INTEGER, b VARCHAR)")
-	res, err := s.Load(t.Context(), load.Request{Table: load.Table{Schema: "public", Name: "t"}, Spec: csvSpec(), Files: []load.File{f.file("x.csv", "1,a\n2,b\n")}})
-	f.must(err)
-	fmt.Println(res)
-	for _, q := range []string{"select * from t", "select * from sys_load_history", "select * from sys_load_detail", "select * from sys_load_error_detail", "select * from stl_load_errors", "select * from stl_load_commits", "select * from svv_all_tables", "select * from svv_tables", "select * from svv_all_columns", "select * from pg_table_def", "select * from svv_redshift_databases", "select * from svv_redshift_schemas", "select getdate(), pg_last_copy_id(), pg_last_copy_count(), nvl(null,1), json_typeof('[1]'::json), strtol('ff',16), strtol('-10',2)", "select * from sys_copy_job_detail"} {
-		fmt.Println(q, f.query(s, q))
-	}
-}
