@@ -93,7 +93,7 @@ func (p *principal) UnmarshalJSON(text []byte) error {
 	var anyone string
 	if json.Unmarshal(text, &anyone) == nil {
 		if anyone != "*" {
-			return fmt.Errorf(`Principal is %q; it must be "*", or an object with AWS or Service`, anyone)
+			return fmt.Errorf(`the Principal is %q; it must be "*", or an object with AWS or Service`, anyone)
 		}
 		p.Anyone = true
 		return nil

@@ -3,14 +3,10 @@ package sqlite
 import (
 	"context"
 	"embed"
-	"errors"
 	"fmt"
 	"io/fs"
 
 	"github.com/pressly/goose/v3"
-
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
 )
 
 //go:embed migrations/*.sql
@@ -71,26 +67,16 @@ func newest() (int64, error) {
 
 // version is the version of the schema in the file, 0 for an empty one.
 func (db *DB) version(ctx context.Context) (int64, error) {
-	var id, objects, version int64
-	err := db.writer.QueryRowContext(ctx, "SELECT (SELECT application_id FROM pragma_application_id), (SELECT count(*) FROM sqlite_schema)").Scan(&id, &objects)
-	var e *sqlite.Error
+	var id, objects, versions, version int64
+	err := db.writer.QueryRowContext(ctx, "SELECT (SELECT application_id FROM pragma_application_id), (SELECT count(*) FROM sqlite_schema), "+
+		"(SELECT count(*) FROM sqlite_schema WHERE name = ?)", goose.DefaultTablename).Scan(&id, &objects, &versions)
 	switch {
-	case errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_NOTADB:
-		return 0, damaged(err, db.path)
 	case err != nil:
 		return 0, db.fault(ctx, err)
-	case objects == 0:
-		return 0, nil
-	case id != applicationID:
+	case objects > 0 && id != applicationID:
 		return 0, fmt.Errorf("%s is a database of another program; move it away, or give penstock another directory with --data-dir", db.path)
-	}
-	exists, err := db.writer.QueryContext(ctx, "SELECT 1 FROM sqlite_schema WHERE name = ?", goose.DefaultTablename)
-	if err != nil {
-		return 0, db.fault(ctx, err)
-	}
-	found := exists.Next()
-	if err := errors.Join(exists.Err(), exists.Close()); err != nil || !found {
-		return 0, db.fault(ctx, err)
+	case versions == 0:
+		return 0, nil
 	}
 	err = db.writer.QueryRowContext(ctx, "SELECT coalesce(max(version_id), 0) FROM "+goose.DefaultTablename+" WHERE is_applied").Scan(&version)
 	return version, db.fault(ctx, err)
