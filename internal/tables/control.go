@@ -27,9 +27,12 @@ const (
 	FailInProgress  = "in-progress" // TransactionInProgressException
 	FailReplication = "replication" // ReplicatedWriteConflictException
 	FailInUse       = "in-use"      // ResourceInUseException
+	FailSlow        = "slow-down"   // ThrottlingException
+	FailBackups     = "backups"     // ContinuousBackupsUnavailableException
+	FailQuota       = "quota"       // LimitExceededException
 )
 
-var failures = []string{FailThrottle, FailLimit, FailInternal, FailConflict, FailCollection, FailInProgress, FailReplication, FailInUse}
+var failures = []string{FailThrottle, FailLimit, FailInternal, FailConflict, FailCollection, FailInProgress, FailReplication, FailInUse, FailSlow, FailBackups, FailQuota}
 
 // Subjects of provoked faults, beside SubjectThroughput.
 const (
@@ -37,6 +40,7 @@ const (
 	SubjectTransaction = "transaction"
 	SubjectReplica     = "replica"
 	SubjectRate        = "request rate"
+	SubjectSlow        = "control plane"
 	SubjectFailure     = "failure" // Internal: asked for
 )
 
@@ -124,6 +128,12 @@ func provoked(failure, operation string) error {
 		return fault.New(fault.State, SubjectTransaction, "The transaction with the given request token is already in progress%s", why)
 	case FailReplication:
 		return fault.New(fault.Conflict, SubjectReplica, "The request was rejected because one or more items in the request are being modified by a request in another Region%s", why)
+	case FailSlow:
+		return fault.New(fault.Throttled, SubjectSlow, "Rate exceeded%s", why)
+	case FailBackups:
+		return fault.New(fault.State, SubjectBackups, "Backups have not yet been enabled for this table%s", why)
+	case FailQuota:
+		return fault.New(fault.Limit, SubjectTable, "Subscriber limit exceeded: too many operations at the same time%s", why)
 	case FailInUse:
 		return fault.New(fault.State, SubjectTable, "Attempt to change a resource which is still in use: %s%s", operation, why)
 	}

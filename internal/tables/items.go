@@ -51,6 +51,7 @@ func (e *ConditionFailed) Error() string { return "The conditional request faile
 // Result is what a write returns: the JSON of attributes, nil for none.
 type Result struct {
 	Attributes []byte
+	Collection []byte // the JSON of the key of the item's collection; nil if the table has no local indexes
 	Usage      Usage
 }
 
@@ -225,6 +226,9 @@ func (db *DB) Write(_ context.Context, w *Write, returns string) (*Result, error
 	out := &Result{}
 	if err := db.commit([]change{c}, &out.Usage); err != nil {
 		return nil, err
+	}
+	if len(d.Local) > 0 {
+		out.Collection = tg.key.Only([]string{d.Key.Hash.Name}).JSON()
 	}
 	out.Attributes, err = p.returned(returns, &c)
 	return out, err

@@ -524,3 +524,15 @@ func shorten(s string) string {
 	}
 	return s[:cut] + "..."
 }
+
+// ParseList reads a list of items, under the terms of Parse.
+func ParseList(text string) ([]Item, error) {
+	p := parser{text: text}
+	list := []Item{}
+	p.array(func() { list = append(list, p.item(0)) })
+	p.end()
+	if p.err != nil {
+		return nil, p.err
+	}
+	return list, nil
+}
