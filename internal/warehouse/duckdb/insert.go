@@ -196,6 +196,9 @@ func (l *loader) checkAll(ctx context.Context) error {
 					return err
 				}
 			}
+			if l.req.Job == nil && l.tooBad() != nil {
+				return nil // one is enough
+			}
 		}
 		return nil
 	})

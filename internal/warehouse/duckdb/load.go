@@ -263,6 +263,9 @@ func (l *loader) tryCopy(ctx context.Context) error {
 			if err := l.insertAll(ctx); err != nil {
 				return err
 			}
+			if err := l.tooBad(); err != nil {
+				return err
+			}
 			return l.record(ctx, l.s.conn)
 		})
 		if err == nil || !isData(err) || !restarts {

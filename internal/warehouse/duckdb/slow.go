@@ -143,7 +143,7 @@ func (l *loader) convertBatch(ctx context.Context, c *conn, f *file, fields []co
 	}
 	var errs []load.RowError
 	var bad []string
-	err := c.each(ctx, fmt.Sprintf("SELECT i, list_position(bad, true) AS at FROM (SELECT i, [%s] AS bad FROM %s) WHERE at IS NOT NULL AND at > 0 ORDER BY i", strings.Join(conditions, ", "), source), []any{text}, func(v []any) error {
+	err := c.each(ctx, fmt.Sprintf("SELECT i, list_position(bad, true) AS n FROM (SELECT i, [%s] AS bad FROM %s) WHERE n > 0 ORDER BY i", strings.Join(conditions, ", "), source), []any{text}, func(v []any) error {
 		i, _ := v[0].(int64)
 		at, _ := v[1].(int64)
 		errs = append(errs, l.fieldError(f.File, b.records[i], int(at)-1))

@@ -44,8 +44,8 @@ func (d *delimited) next() (Record, error) {
 			return problem(line, buf, load.CodeInvalidLine, fmt.Sprintf("The line is longer than %d bytes", MaxRecord)), nil
 		}
 		text := trimNewline(buf)
-		if len(text) == 0 && d.columns > 1 {
-			continue // a blank line
+		if len(text) == 0 {
+			continue // a blank line: the engine skips them, too
 		}
 		return d.split(line, text), nil
 	}
