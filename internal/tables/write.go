@@ -120,7 +120,7 @@ type countChange struct {
 func (db *DB) commit(changes []change, used *Usage, extra ...pair) error {
 	effects := make([]effect, 0, len(changes))
 	for i := range changes {
-		e, err := changes[i].effect(used)
+		e, err := changes[i].effect(db.store, used)
 		if err != nil {
 			return err
 		}
@@ -168,7 +168,7 @@ func (db *DB) write(b *storage.Batch, e *effect) {
 }
 
 // effect works out what a change writes; nil if nothing.
-func (c *change) effect(used *Usage) (*effect, error) {
+func (c *change) effect(r storage.Reader, used *Usage) (*effect, error) {
 	used.write(c.d, max(c.old.size(), c.new.size()))
 	if bytes.Equal(c.old.raw, c.new.raw) {
 		return nil, nil // stored bytes are canonical: nothing changes, and the stream says nothing
@@ -177,7 +177,7 @@ func (c *change) effect(used *Usage) (*effect, error) {
 	e.sets = append(e.sets, pair{c.storeKey(), c.new.raw})
 	e.counts = append(e.counts, countChange{0, exist(&c.new) - exist(&c.old), c.new.size() - c.old.size()})
 	if len(c.d.Local)+len(c.d.Global) > 0 || c.d.Expiry != "" {
-		if err := c.derive(e, used); err != nil {
+		if err := c.derive(r, e, used); err != nil {
 			return nil, err
 		}
 	}
@@ -195,7 +195,7 @@ func exist(v *version) int {
 }
 
 // derive adds what follows from the item's attributes: index entries and the time of expiry.
-func (c *change) derive(e *effect, used *Usage) error {
+func (c *change) derive(r storage.Reader, e *effect, used *Usage) error {
 	before, err := c.old.item()
 	if err != nil {
 		return err
@@ -206,6 +206,13 @@ func (c *change) derive(e *effect, used *Usage) error {
 	}
 	for _, x := range c.d.indexes() {
 		from, to := entry(c.d, x, before), entry(c.d, x, after)
+		if x.Filling && from.key != nil { // it may not have been put in yet
+			if _, there, err := r.Get(from.key); err != nil {
+				return err
+			} else if !there {
+				from = pair{}
+			}
+		}
 		moved := !bytes.Equal(from.key, to.key)
 		if !moved && bytes.Equal(from.value, to.value) {
 			continue
