@@ -135,7 +135,7 @@ func explain(err *engineError, dir string) error {
 		return as(fault.Unavailable, SubjectStatement, "the statement needs more memory than the warehouse may use (%s). "+
 			"Try again with fewer statements at once, make it smaller, or raise the warehouse's memory limit", first)
 	case "TransactionContext", "Transaction":
-		if strings.Contains(text, "Conflict") || strings.Contains(text, "conflict") {
+		if strings.Contains(text, "onflict") || strings.Contains(text, "constraint violat") {
 			return as(fault.Conflict, SubjectTransaction, "could not complete because of conflict with concurrent transaction; run the transaction again")
 		}
 		if strings.Contains(text, "is aborted") {

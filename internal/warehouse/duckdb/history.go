@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/penstock-io/penstock/internal/fault"
 	"github.com/penstock-io/penstock/internal/load"
 )
 
@@ -151,14 +153,14 @@ func (l *loader) recordLedger(ctx context.Context, c *conn, now time.Time) error
 	}
 	if known == nil {
 		if _, err := c.exec(ctx, "INSERT INTO "+l.s.internal("jobs")+" VALUES (?, ?, ?)", job.ID, job.Name, job.Text); err != nil {
-			return err
+			return raced(err)
 		}
 	}
 	rows := `(SELECT unnest(from_json($1, '` + filesStructure + `')) AS r)`
 	if len(fresh) > 0 {
 		if err := insertJSON(ctx, c, fresh, "INSERT INTO "+l.s.internal("files")+` SELECT $2, r.key, r.bucket, r.etag, r.size, make_timestamp(r.modified), $3, $4, r.status, r."rows", $5, $6, r.message FROM `+rows,
 			job.ID, l.start, now, l.req.QueryID, l.req.UserID); err != nil {
-			return err
+			return raced(err)
 		}
 	}
 	if len(again) == 0 {
@@ -167,6 +169,14 @@ func (l *loader) recordLedger(ctx context.Context, c *conn, now time.Time) error
 	return insertJSON(ctx, c, again, "UPDATE "+l.s.internal("files")+` AS f SET etag = r.etag, size = r.size, modified = make_timestamp(r.modified), enqueued = $3,
 		settled = $4, status = r.status, "rows" = r."rows", query_id = $5, user_id = $6, message = r.message FROM `+rows+` WHERE f.job_id = $2 AND f.key = r.key`,
 		job.ID, l.start, now, l.req.QueryID, l.req.UserID)
+}
+
+// raced tells that the ledger's primary key has stopped a load that another one was faster than.
+func raced(err error) error {
+	if strings.Contains(err.Error(), "Constraint Error") {
+		return fault.Wrap(err, fault.Conflict, SubjectLoad, "another load has settled some of these files in the meantime; load the rest again")
+	}
+	return err
 }
 
 // insertJSON runs a statement whose first parameter is rows as JSON.

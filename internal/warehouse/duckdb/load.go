@@ -457,8 +457,9 @@ func isData(err error) bool {
 	if errors.As(err, &rows) {
 		return true
 	}
+	var known *fault.Error
 	var engine *engineError
-	if !errors.As(err, &engine) || isDiskFull(engine.text) || lostInstance(engine.text) {
+	if errors.As(err, &known) || !errors.As(err, &engine) || isDiskFull(engine.text) || lostInstance(engine.text) {
 		return false
 	}
 	kind, _, _ := strings.Cut(engine.text, " Error:")
