@@ -48,7 +48,8 @@ type node struct {
 	rest    []*node
 	parts   []part
 	query   *query
-	typ     Type
+	typ     *Type
+	pair    [2]*node // room for kids
 }
 
 // part is one step of a name or path: a name, or a subscript when index is set.
@@ -75,6 +76,7 @@ type piece struct {
 // query is [WITH ...] term {UNION ... term} [ORDER BY ...] [LIMIT ...].
 type query struct {
 	lo, hi  int32
+	recurse bool // WITH RECURSIVE
 	ctes    []*cte
 	terms   []*term
 	orderBy []*node
@@ -97,6 +99,7 @@ type term struct {
 
 // selectCore is SELECT without set operations and what follows them.
 type selectCore struct {
+	id       int // from 0, unique in the statement
 	lo, hi   int32
 	distinct bool
 	items    []*item

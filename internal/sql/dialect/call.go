@@ -368,7 +368,7 @@ func (r *renderer) regexpCount(n *node, sc *scope) bool {
 	if len(n.kids) != 2 {
 		return false
 	}
-	r.open(n.lo, "len(regexp_extract_all(")
+	r.open(n.lo, "length(regexp_extract_all(")
 	r.as(n.kids[0], sc, asText, "")
 	r.write(", ")
 	r.inline(n.kids[1], sc, asText, "")

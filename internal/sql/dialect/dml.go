@@ -46,9 +46,9 @@ func (r *renderer) names(lo, hi int32) {
 // relationOf is the scope's view of a target.
 func (r *renderer) relationOf(t target) *relation {
 	cols, ok := r.columns(t.name)
-	rel := &relation{schema: t.name.Schema, alias: t.name.Table, cols: cols, open: !ok}
+	rel := &relation{schema: t.name.Schema, alias: t.name.Table, table: true, cols: cols, open: !ok}
 	if t.alias != "" {
-		rel.alias, rel.schema = t.alias, ""
+		rel.alias, rel.schema, rel.table = t.alias, "", false
 	}
 	return rel
 }

@@ -5,11 +5,22 @@ import "github.com/penstock-io/penstock/internal/fault"
 // newNode takes a node from the arena.
 func (p *parser) newNode(k nodeKind, lo int) *node {
 	if len(p.nodes) == cap(p.nodes) {
-		p.nodes = make([]node, 0, 32)
+		p.nodes = make([]node, 0, min(len(p.toks)/3+4, 128))
 	}
 	p.nodes = append(p.nodes, node{kind: k, lo: int32(lo), id: p.count})
 	p.count++
 	return &p.nodes[len(p.nodes)-1]
+}
+
+// one and two give n its kids without an allocation.
+func (n *node) one(k *node) {
+	n.pair[0] = k
+	n.kids = n.pair[:1]
+}
+
+func (n *node) two(a, b *node) {
+	n.pair[0], n.pair[1] = a, b
+	n.kids = n.pair[:2]
 }
 
 // close sets the end of n to where the parser is.
@@ -36,6 +47,7 @@ const (
 	inClause where = iota // a clause keyword ends it
 	inItem                // so does AS, or an alias
 	inParens              // only a comma or the closing bracket does
+	inOver                // inParens of a window
 	inFunc                // inParens of a function whose arguments are separated by FROM, FOR or IN
 )
 
@@ -88,11 +100,11 @@ func (p *parser) loose(w where, order *bool) *node {
 			break
 		}
 		var n *node
-		if p.startsExpr() {
+		if (first == nil && seq == nil && w != inOver || !softWords[p.tok().word]) && p.startsExpr() {
 			n = p.expr(0)
 			if order != nil && *order && n != nil {
 				sort := p.newNode(nSort, int(n.lo))
-				sort.kids = []*node{n}
+				sort.one(n)
 				n = p.close(sort)
 			}
 		} else {
@@ -125,6 +137,13 @@ func (p *parser) loose(w where, order *bool) *node {
 		return first
 	}
 	return p.close(seq)
+}
+
+// softWords are names, except after an expression and in a window, where they are part of a clause.
+var softWords = map[string]bool{
+	"partition": true, "within": true, "collate": true, "escape": true, "nulls": true, "rows": true, "range": true,
+	"groups": true, "ignore": true, "respect": true, "preceding": true, "following": true, "tablesample": true,
+	"order": true, "last": true, "first": true,
 }
 
 // dangling reports whether t is an operator that wants something after it.
@@ -169,8 +188,10 @@ func (p *parser) rawToken(w where, order *bool) {
 				*order = true
 			}
 		case "rows", "range", "groups":
-			if order != nil {
-				*order = false
+			for w == inOver && !p.isSym(")") && !p.eof() {
+				if p.next().sym("(") {
+					p.rawList(")")
+				}
 			}
 		}
 	case tSymbol:
@@ -219,10 +240,7 @@ func (p *parser) startsExpr() bool {
 			switch t.word {
 			case "over", "filter", "lateral", "table":
 				return false
-			case "partition":
-				return p.peek(1).word != "by"
-			case "within", "collate", "escape", "nulls", "rows", "range", "groups", "ignore", "respect", "preceding",
-				"following", "isnull", "notnull", "tablesample":
+			case "isnull", "notnull":
 				return p.peek(1).sym("(")
 			case "show", "describe", "summarize", "pivot", "unpivot", "insert", "update", "delete", "copy":
 				// Names, unless what follows makes them DuckDB's statements.
@@ -312,7 +330,7 @@ func (p *parser) operator(n *node, power int) *node {
 		p.unexpected()
 		return nil
 	}
-	n.kids = []*node{k}
+	n.one(k)
 	return p.close(n)
 }
 
@@ -334,14 +352,15 @@ func (p *parser) infix(left *node, power int) *node {
 		case "::":
 			p.next()
 			n := p.newNode(nCast, int(left.lo))
-			n.kids, n.mark = []*node{left}, int32(p.i)
+			n.mark = int32(p.i)
+			n.one(left)
 			p.castType(n)
 			return p.close(n)
 		case ".", "[":
 			if left.kind == nRef || left.kind == nParen || left.kind == nCall || left.kind == nSub || left.kind == nCast {
 				n := p.newNode(nRef, int(left.lo))
-				n.kids = []*node{left}
-				if p.path(n); len(n.parts) > 0 {
+				n.one(left)
+				if p.path(n, len(p.stack)); len(n.parts) > 0 {
 					return p.close(n)
 				}
 			}
@@ -359,7 +378,7 @@ func (p *parser) infix(left *node, power int) *node {
 			p.i = start
 			return left
 		}
-		n.kids = []*node{left, right}
+		n.two(left, right)
 		return p.close(n)
 	case tWord:
 		return p.wordOperator(left, power)
@@ -380,7 +399,8 @@ func (p *parser) wordOperator(left *node, power int) *node {
 	}
 	t := p.tok()
 	n := p.newNode(nSeq, int(left.lo))
-	n.not, n.op, n.mark, n.kids = not, t.word, int32(start), []*node{left}
+	n.not, n.op, n.mark = not, t.word, int32(start)
+	n.one(left)
 	fit := func(k nodeKind, bp int) bool {
 		n.kind = k
 		if bp <= power {
@@ -478,7 +498,9 @@ func (p *parser) isTest(n *node) bool {
 // castType reads the type of a cast. One that is not Redshift's is left to DuckDB: its tokens pass.
 func (p *parser) castType(n *node) {
 	start := p.i
-	n.typ, n.known = p.tryType()
+	var typ Type
+	typ, n.known = p.tryType()
+	n.typ = &typ
 	if n.known = n.known && !p.isSym("["); n.known || p.err != nil {
 		n.sized = p.toks[p.i-1].sym(")")
 		return

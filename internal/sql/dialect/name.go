@@ -1,7 +1,21 @@
 package dialect
 
-// path reads the steps of a path: .name, [index], .*.
-func (p *parser) path(n *node) {
+// path reads the steps of a path, .name, [index] and .*, after those already on the stack from start on, and
+// gives all of them to n.
+func (p *parser) path(n *node, start int) {
+	p.steps(n)
+	if got := p.stack[start:]; len(got) > 0 {
+		if cap(p.parts)-len(p.parts) < len(got) {
+			p.parts = make([]part, 0, max(16, len(got)))
+		}
+		from := len(p.parts)
+		p.parts = append(p.parts, got...)
+		n.parts = p.parts[from:len(p.parts):len(p.parts)]
+	}
+	p.stack = p.stack[:start]
+}
+
+func (p *parser) steps(n *node) {
 	for p.err == nil {
 		switch {
 		case p.isSym("."):
@@ -14,7 +28,7 @@ func (p *parser) path(n *node) {
 			if t.kind != tWord && t.kind != tQuoted {
 				return
 			}
-			n.parts = append(n.parts, part{name: t.word, quoted: t.kind == tQuoted, tok: int32(p.i + 1)})
+			p.stack = append(p.stack, part{name: t.word, quoted: t.kind == tQuoted, tok: int32(p.i + 1)})
 			p.i += 2
 		case p.isSym("["):
 			if p.peek(1).sym("]") {
@@ -28,7 +42,7 @@ func (p *parser) path(n *node) {
 				return
 			}
 			p.next()
-			n.parts = append(n.parts, part{index: index, tok: int32(start)})
+			p.stack = append(p.stack, part{index: index, tok: int32(start)})
 		default:
 			return
 		}
@@ -57,8 +71,9 @@ func (p *parser) refOrCall() *node {
 	}
 	n := p.newNode(nRef, start)
 	p.next()
-	n.parts = append(make([]part, 0, 4), part{name: t.word, quoted: t.kind == tQuoted, tok: int32(start)})
-	p.path(n)
+	base := len(p.stack)
+	p.stack = append(p.stack, part{name: t.word, quoted: t.kind == tQuoted, tok: int32(start)})
+	p.path(n, base)
 	if p.isSym("(") && n.kind == nRef { // schema.function(...)
 		for i := range n.parts {
 			if n.parts[i].index != nil {
@@ -140,16 +155,21 @@ func (p *parser) arguments(n *node) *node {
 	}
 	p.wantSym(")")
 	for p.err == nil {
+		w := inParens
 		switch {
 		case p.is("within", "group") && p.peek(2).sym("("):
 			p.i += 3
-		case p.is("filter") && p.peek(1).sym("("), p.is("over") && p.peek(1).sym("("):
+			w = inOver
+		case p.is("over") && p.peek(1).sym("("):
+			p.i += 2
+			w = inOver
+		case p.is("filter") && p.peek(1).sym("("):
 			p.i += 2
 		case p.is("over"):
 			p.next()
 			p.name()
 			continue
-		case p.is("ignore", "nulls"), p.is("respect", "nulls"):
+		case (p.is("ignore", "nulls") || p.is("respect", "nulls")) && p.peek(2).word == "over":
 			n.nulls = int32(p.i)
 			p.i += 2
 			continue
@@ -159,7 +179,7 @@ func (p *parser) arguments(n *node) *node {
 		if p.take("where") {
 			n.rest = append(n.rest, p.loose(inParens, nil))
 		} else if !p.isSym(")") {
-			n.rest = append(n.rest, p.looseList(inParens)...)
+			n.rest = append(n.rest, p.looseList(w)...)
 		}
 		p.wantSym(")")
 	}
@@ -188,7 +208,7 @@ func (p *parser) castCall() *node {
 		p.unexpected()
 		return nil
 	}
-	n.kids = []*node{k}
+	n.one(k)
 	p.want("as")
 	n.mark = int32(p.i)
 	p.castType(n)
@@ -209,13 +229,13 @@ func (p *parser) convertCall() *node {
 		return nil
 	}
 	n := p.newNode(nCast, start)
-	n.op, n.typ, n.known, n.sized = "convert", typ, true, sized
+	n.op, n.typ, n.known, n.sized = "convert", &typ, true, sized
 	k := p.expr(0)
 	if k == nil {
 		p.unexpected()
 		return nil
 	}
-	n.kids = []*node{k}
+	n.one(k)
 	p.wantSym(")")
 	return p.close(n)
 }
@@ -234,7 +254,7 @@ func (p *parser) extractCall() *node {
 	if !p.take("from") {
 		p.wantSym(",")
 	}
-	n.kids = []*node{p.loose(inParens, nil)}
+	n.one(p.loose(inParens, nil))
 	p.wantSym(")")
 	return p.close(n)
 }

@@ -18,7 +18,10 @@ type parser struct {
 	err  error
 	// Arenas of the query parser.
 	nodes []node
-	count int32   // nodes taken so far
+	count int32 // nodes taken so far
+	parts []part
+	stack []part  // of the paths being read
+	cores int     // selectCores so far
 	refs  []*node // names in FROM clauses
 	intos []int   // tokens of INTO in SELECTs
 	match []int32 // of every "(", the token after its ")"
@@ -30,7 +33,7 @@ const maxDepth = 200
 
 // newParser cuts src into tokens. A trailing semicolon is dropped.
 func newParser(src string) (*parser, error) {
-	p := &parser{src: src, toks: make([]token, 0, len(src)/4+4)}
+	p := &parser{src: src, toks: make([]token, 0, len(src)/3+8)}
 	for pos := 0; ; {
 		t := scan(src, pos)
 		pos = int(t.end)
@@ -277,14 +280,13 @@ func Parse(stmt string) (Statement, error) {
 // hostWords start DuckDB statements that act on the server and not on its tables.
 var hostWords = map[string]bool{
 	"attach": true, "detach": true, "install": true, "load": true, "pragma": true, "export": true,
-	"import": true, "checkpoint": true, "force": true,
+	"import": true, "checkpoint": true,
 }
 
 // absentWords start Redshift statements Penstock does not offer.
 var absentWords = map[string]bool{
 	"unload": true, "call": true, "prepare": true, "execute": true, "deallocate": true, "declare": true,
 	"fetch": true, "close": true, "lock": true, "cancel": true, "refresh": true, "describe": true, "desc": true,
-	"merge_into": true,
 }
 
 func (p *parser) statement() (Statement, error) {

@@ -38,7 +38,8 @@ func (p *parser) primary() *node {
 		}
 		if p.peek(1).isString() && (simpleTypes[t.word].Name != "" || t.word == "timestamp" || t.word == "time") {
 			n := p.newNode(nTyped, start)
-			n.typ, _ = p.tryType()
+			typ, _ := p.tryType()
+			n.typ = &typ
 			p.next()
 			return p.close(n)
 		}
@@ -136,7 +137,7 @@ func (p *parser) interval() *node {
 		return nil
 	}
 	n := p.newNode(nTyped, start)
-	n.typ = Type{Name: "interval day to second", DuckDB: "INTERVAL"}
+	n.typ = &Type{Name: "interval day to second", DuckDB: "INTERVAL"}
 	p.i += 2
 	if p.oneOf(intervalUnits...) != "" {
 		if p.isSym("(") {

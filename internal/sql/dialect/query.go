@@ -56,8 +56,7 @@ type Catalog interface {
 func (q *Query) Render(cat Catalog) ([]string, error) {
 	r := &renderer{
 		src: q.p.src, toks: q.p.toks, cat: cat, superCase: q.SuperCase, unique: q.Unique,
-		out: make([]byte, 0, len(q.p.src)*2+64), scopes: map[*selectCore]*scope{}, busy: map[*item]bool{},
-		classes: make([]class, q.p.count),
+		out: make([]byte, 0, len(q.p.src)*2+64), scopes: make([]*scope, q.p.cores), classes: make([]class, q.p.count),
 	}
 	list := q.body.render(r)
 	if r.err != nil {

@@ -15,12 +15,13 @@ type renderer struct {
 	superCase bool
 
 	out     []byte
+	finding int  // CTEs whose columns are being found
 	skip    bool // the white space before the next token is not written
 	flat    bool // grouping does not matter: in WHERE and ON
 	named   bool // the items of the SELECT being written get the names Redshift gives them
 	err     error
-	scopes  map[*selectCore]*scope
-	busy    map[*item]bool
+	scopes  []*scope // by id of the selectCore
+	busy    []*item  // whose class is being found
 	tables  map[Name]catalogEntry
 	classes []class // by node id, plus one; 0 is not known yet
 	unique  int64
@@ -324,10 +325,10 @@ func outputName(n *node) string {
 			}
 		}
 		if n.known {
-			return shortName(n.typ)
+			return shortName(*n.typ)
 		}
 	case nTyped:
-		return shortName(n.typ)
+		return shortName(*n.typ)
 	case nBool:
 		return "bool"
 	case nCase:

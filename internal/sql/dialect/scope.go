@@ -1,6 +1,9 @@
 package dialect
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // scope is what names mean inside one SELECT or one DML statement.
 type scope struct {
@@ -9,7 +12,6 @@ type scope struct {
 	rels    []*relation
 	items   []*item         // of the SELECT list, for references to their aliases
 	grouped map[string]bool // SUPER paths that are keys of GROUP BY
-	plain   bool            // ORDER BY may not be given other keys than its own
 }
 
 // relation is a table, view, CTE, subquery or unnested array that columns come from.
@@ -17,6 +19,7 @@ type relation struct {
 	schema, alias string
 	cols          []Column
 	open          bool // it may have columns that are not in cols
+	table         bool // named without an alias, so that its schema may be before it
 	value         bool // an unnested array: alias is the element itself
 	at            string
 	atClass       class
@@ -51,18 +54,22 @@ func cteScope(q *query, sc *scope) *scope {
 	for _, c := range q.ctes {
 		e := &cteEnv{outer: inner.ctes, cte: c}
 		inner.ctes = e
-		e.scope = &scope{outer: sc.outer, rels: sc.rels, items: sc.items, ctes: e}
+		seen := e
+		if !q.recurse { // a CTE may have the name of a table it reads
+			seen = e.outer
+		}
+		e.scope = &scope{outer: sc.outer, rels: sc.rels, items: sc.items, ctes: seen}
 	}
 	return inner
 }
 
 // selectScope returns the scope of s, which stands in sc. It is built once for each rendering.
 func (r *renderer) selectScope(s *selectCore, sc *scope) *scope {
-	if known, ok := r.scopes[s]; ok {
+	if known := r.scopes[s.id]; known != nil {
 		return known
 	}
 	inner := &scope{outer: sc, ctes: sc.ctes, items: s.items}
-	r.scopes[s] = inner
+	r.scopes[s.id] = inner
 	r.bring(inner, s.from)
 	for _, g := range s.groupBy {
 		if key, ok := r.pathKey(g, inner); ok {
@@ -135,11 +142,11 @@ func (r *renderer) tableOrPath(f *fromItem, sc *scope) *relation {
 		}
 	}
 	known := false
-	if len(parts) == 1 || r.aliased(first, sc) == nil {
+	if len(parts) == 1 || sc.aliased(first) == nil {
 		if !subscripted && len(parts) <= 3 {
 			known = r.table(rel, parts)
 		}
-	} else if target := r.aliased(first, sc); !subscripted && !target.value && target.open && len(parts) == 2 {
+	} else if target := sc.aliased(first); !subscripted && !target.value && target.open && len(parts) == 2 {
 		known = r.table(rel, parts)
 	}
 	if !known {
@@ -155,7 +162,7 @@ func (r *renderer) tableOrPath(f *fromItem, sc *scope) *relation {
 }
 
 // aliased returns the relation name refers to, if any.
-func (r *renderer) aliased(name string, sc *scope) *relation {
+func (sc *scope) aliased(name string) *relation {
 	for ; sc != nil; sc = sc.outer {
 		for _, rel := range sc.rels {
 			if strings.EqualFold(rel.alias, name) {
@@ -176,7 +183,7 @@ func (r *renderer) table(rel *relation, parts []part) bool {
 		n.Database = parts[len(parts)-3].name
 	}
 	cols, ok := r.columns(n)
-	rel.schema, rel.cols = n.Schema, cols
+	rel.schema, rel.cols, rel.table = n.Schema, cols, strings.EqualFold(rel.alias, n.Table)
 	return ok
 }
 
@@ -243,7 +250,9 @@ func (r *renderer) cteColumns(e *cteEnv) ([]Column, bool) {
 		return nil, true
 	case 0:
 		e.state = 1
+		r.finding++
 		e.cols, e.open = r.outputs(e.cte.query, e.scope)
+		r.finding--
 		rel := relation{cols: e.cols}
 		rel.rename(e.cte.columns)
 		e.cols, e.state = rel.cols, 2
@@ -276,7 +285,27 @@ func (r *renderer) outputs(q *query, sc *scope) (cols []Column, open bool) {
 			}
 			cols = append(cols, c)
 		}
+		r.widen(cols, q, sc)
 		return cols, open
+	}
+}
+
+// widen gives columns the first term of a set operation says nothing of, such as NULL, the type of another.
+// While a CTE is being looked at there may be no other look at it.
+func (r *renderer) widen(cols []Column, q *query, sc *scope) {
+	for _, t := range q.terms[1:] {
+		if t.sel == nil || r.finding > 0 {
+			return
+		}
+		inner := r.selectScope(t.sel, sc)
+		for i, it := range t.sel.items {
+			if it.expr.kind == nStar || i >= len(cols) {
+				break
+			}
+			if cols[i].Type.DuckDB == "" {
+				cols[i].Type = r.typeOf(it.expr, inner)
+			}
+		}
 	}
 }
 
@@ -334,7 +363,7 @@ func (r *renderer) resolve(n *node, sc *scope) resolved {
 	for ; sc != nil; sc = sc.outer {
 		open := false
 		for _, rel := range sc.rels {
-			res, stop := rel.qualified(parts)
+			res, stop := rel.qualified(parts, sc)
 			if res.known || stop {
 				return res
 			}
@@ -346,12 +375,12 @@ func (r *renderer) resolve(n *node, sc *scope) resolved {
 			}
 		}
 		for _, it := range sc.items {
-			if it.alias == "" || !strings.EqualFold(it.alias, parts[0].name) || r.busy[it] {
+			if it.alias == "" || !strings.EqualFold(it.alias, parts[0].name) || slices.Contains(r.busy, it) {
 				continue
 			}
-			r.busy[it] = true
+			r.busy = append(r.busy, it)
 			c := r.class(it.expr, sc)
-			delete(r.busy, it)
+			r.busy = r.busy[:len(r.busy)-1]
 			return resolved{known: len(parts) == 1 || c == cSuper, class: c, base: 1}
 		}
 		if open {
@@ -363,12 +392,12 @@ func (r *renderer) resolve(n *node, sc *scope) resolved {
 
 // qualified matches alias.column, schema.table.column and so on. stop means that the name is of this
 // relation although its column is not known.
-func (rel *relation) qualified(parts []part) (res resolved, stop bool) {
+func (rel *relation) qualified(parts []part, sc *scope) (res resolved, stop bool) {
 	for q := 1; q <= 3 && q <= len(parts); q++ {
 		if parts[q-1].index != nil || !strings.EqualFold(parts[q-1].name, rel.alias) {
 			continue
 		}
-		if q > 1 && (rel.schema == "" || parts[q-2].index != nil || !strings.EqualFold(parts[q-2].name, rel.schema)) {
+		if q > 1 && (parts[q-2].index != nil || !rel.inSchema(parts[q-2].name, sc)) {
 			continue
 		}
 		if rel.value {
@@ -385,6 +414,15 @@ func (rel *relation) qualified(parts []part) (res resolved, stop bool) {
 		}
 	}
 	return resolved{}, false
+}
+
+// inSchema reports whether name can be the schema of the relation. One from the search path may have any,
+// unless name is another relation.
+func (rel *relation) inSchema(name string, sc *scope) bool {
+	if rel.schema != "" || rel.table {
+		return strings.EqualFold(rel.schema, name) || rel.schema == "" && sc.aliased(name) == nil
+	}
+	return false
 }
 
 func (rel *relation) bare(parts []part) resolved {

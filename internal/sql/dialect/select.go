@@ -48,10 +48,25 @@ func (p *parser) queryRest(q *query) {
 					break
 				}
 			}
-		case p.is("limit"), p.is("offset"), p.is("fetch"):
-			p.next()
+		case p.take("fetch"):
+			if p.oneOf("first", "next") == "" {
+				p.unexpected()
+			}
+			if t := p.tok(); t.kind == tNumber || t.isString() {
+				p.next()
+			}
+			if p.oneOf("row", "rows") == "" {
+				p.unexpected()
+			}
+			p.want("only")
+		case p.take("limit"):
 			n := p.loose(inClause, nil)
 			q.pieces = append(q.pieces, piece{lo: n.lo, hi: n.hi, expr: n})
+		case p.take("offset"):
+			if n := p.expr(0); n != nil {
+				q.pieces = append(q.pieces, piece{lo: n.lo, hi: n.hi, expr: n})
+			}
+			p.oneOf("row", "rows")
 		case p.take("for", "update"), p.take("for", "share"):
 			p.fail(unsupported("FOR UPDATE and FOR SHARE are not supported."))
 		default:
@@ -64,7 +79,7 @@ func (p *parser) queryRest(q *query) {
 
 func (p *parser) with(q *query) {
 	p.want("with")
-	p.take("recursive")
+	q.recurse = p.take("recursive")
 	for p.err == nil {
 		c := &cte{name: p.name()}
 		if p.isSym("(") {
@@ -114,7 +129,8 @@ func (p *parser) term() *term {
 }
 
 func (p *parser) selectCore() *selectCore {
-	s := &selectCore{lo: int32(p.i)}
+	s := &selectCore{lo: int32(p.i), id: p.cores}
+	p.cores++
 	p.want("select")
 	if p.take("distinct") {
 		s.distinct = true
@@ -203,7 +219,7 @@ func (p *parser) clauses(s *selectCore) {
 				p.name()
 				p.want("as")
 				p.wantSym("(")
-				for _, n := range p.looseList(inParens) {
+				for _, n := range p.looseList(inOver) {
 					s.pieces = append(s.pieces, piece{lo: n.lo, hi: n.hi, expr: n})
 				}
 				p.wantSym(")")

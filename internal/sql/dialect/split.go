@@ -57,7 +57,14 @@ func Bind(sql string, params map[string]string) (string, error) {
 		if t.kind != tParam {
 			b.WriteString(text)
 		} else if v, ok := params[text[1:]]; ok {
+			// Nothing may stick to the literal: 'a'':p' and e':p' would be other literals.
+			if t.pos > 0 && (sql[t.pos-1] == '\'' || isWordByte(sql[t.pos-1])) {
+				b.WriteByte(' ')
+			}
 			b.WriteString(bindLiteral(v))
+			if strings.HasPrefix(sql[t.end:], "'") {
+				b.WriteByte(' ')
+			}
 			used[text[1:]] = true
 		} else if !used[text[1:]] {
 			used[text[1:]] = true

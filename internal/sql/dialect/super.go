@@ -38,7 +38,7 @@ func (r *renderer) capture(f func()) string {
 // superPath splits a SUPER expression into the JSON value it navigates and the path, a SQL expression.
 func (r *renderer) superPath(n *node, sc *scope) (base, path string) {
 	base, path = r.ungroupedPath(n, sc)
-	if !r.flat && sc.grouped[base+path] {
+	if !r.flat && len(sc.grouped) > 0 && sc.grouped[base+path] {
 		return "json_extract(" + base + ", " + path + ")", "'$'"
 	}
 	return base, path
@@ -50,6 +50,9 @@ func (r *renderer) ungroupedPath(n *node, sc *scope) (base, path string) {
 	}
 	res := r.resolve(n, sc)
 	parts := n.parts
+	if !res.known || res.class != cSuper {
+		return r.capture(func() { r.ref(n, sc) }), "'$'"
+	}
 	if len(n.kids) > 0 {
 		base = r.capture(func() { r.expr(n.kids[0], sc) })
 	} else {

@@ -463,7 +463,7 @@ func (r *renderer) copiedDefault(c *columnDef) string {
 		r.fail(p.err)
 		return ""
 	}
-	inner := &renderer{src: p.src, toks: p.toks, cat: r.cat, classes: make([]class, p.count), busy: map[*item]bool{}}
+	inner := &renderer{src: p.src, toks: p.toks, cat: r.cat, classes: make([]class, p.count), scopes: make([]*scope, p.cores)}
 	return inner.defaultText(c)
 }
 

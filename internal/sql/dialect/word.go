@@ -49,7 +49,7 @@ var words = func() map[string]wordInfo {
 		count sum min max avg date timestamp integer int bigint varchar decimal numeric boolean super value
 		cast convert dateadd datediff nvl getdate sysdate distkey sortkey encode diststyle identity default
 		recursive partition unbounded current row materialized matched nothing top within group ordinality
-		rollup cube sets percent distinct symmetric unknown zone year month day hour minute second interval`)
+		rollup cube sets percent distinct symmetric unknown time zone year month day hour minute second interval`)
 	return m
 }()
 

@@ -344,8 +344,20 @@ func (r *renderer) unified(n *node, c class, sc *scope) {
 // the type, as an explicit cast does.
 func (r *renderer) cast(n *node, sc *scope) {
 	k := n.kids[0]
-	if !n.known {
-		r.kids(n.lo, n.hi, sc, k)
+	if !n.known { // the type is DuckDB's, and stays as it was written
+		if n.op == "" {
+			r.expr(k, sc)
+			r.tokens(k.hi, n.mark)
+		} else {
+			r.kids(n.lo, n.mark, sc, k)
+		}
+		r.gap(n.mark)
+		end := n.hi - 1
+		if n.op == "" {
+			end = n.hi
+		}
+		r.write(r.src[r.toks[n.mark].pos:r.toks[end-1].end])
+		r.tokens(end, n.hi)
 		return
 	}
 	if n.typ.DuckDB == "BIGINT" { // as SUM and AVG of integers are already
