@@ -204,7 +204,7 @@ func TestPlainSQLIsLeftAlone(t *testing.T) {
 		"INSERT INTO orders SELECT * FROM orders WHERE total BETWEEN 1 AND 2",
 		"UPDATE t SET name = upper(name) || 'x' WHERE id = (SELECT max(order_id) FROM orders)",
 		"DELETE FROM t WHERE NOT EXISTS (SELECT 1 FROM orders)",
-		"SELECT id FROM t WHERE name LIKE 'a%' /* keep */ -- and this\n GROUP BY id HAVING count(*) > 1",
+		"SELECT id FROM t WHERE name LIKE 'a%' GROUP BY id HAVING count(*) > 1",
 		"CREATE VIEW v AS SELECT id FROM t",
 		"SELECT x FROM unnest([1, 2, 3]) AS u(x)",
 		"SELECT value->>'$.a' AS a, value->'$.b' AS b FROM t",

@@ -201,9 +201,11 @@ func jsonDocument(s string) bool {
 	return false
 }
 
-// setClause is one column = value of UPDATE.
+// setClause is one column = value of UPDATE, or a value of MERGE's INSERT. Without a name the column is the
+// one at its place.
 type setClause struct {
 	column string
+	place  int
 	value  *node
 }
 
@@ -249,7 +251,7 @@ func (p *parser) setList(b *changeBody) {
 			b.pieces = append(b.pieces, piece{lo: int32(lo), hi: int32(p.i), name: true})
 			p.wantSym("=")
 			n := p.loose(inClause, nil)
-			b.sets = append(b.sets, setClause{name.Table, n})
+			b.sets = append(b.sets, setClause{column: name.Table, value: n})
 			b.pieces = append(b.pieces, piece{lo: n.lo, hi: n.hi, expr: n})
 		}
 		if !p.takeSym(",") {
@@ -316,9 +318,11 @@ func (p *parser) merge(q *Query) {
 			p.want("values")
 			p.wantSym("(")
 			for i, n := range p.looseList(inParens) {
+				set := setClause{place: i, value: n}
 				if i < len(columns) {
-					b.sets = append(b.sets, setClause{columns[i], n})
+					set.column = columns[i]
 				}
+				b.sets = append(b.sets, set)
 				b.pieces = append(b.pieces, piece{lo: n.lo, hi: n.hi, expr: n})
 			}
 			p.wantSym(")")
@@ -347,7 +351,11 @@ func (b *changeBody) render(r *renderer) []string {
 	first := inner.rels[0]
 	r.bring(inner, b.from)
 	for _, s := range b.sets {
-		if c := first.column(s.column); c != nil {
+		c := first.column(s.column)
+		if s.column == "" && s.place < len(first.cols) {
+			c = &first.cols[s.place]
+		}
+		if c != nil {
 			if r.assigned == nil {
 				r.assigned = map[*node]Type{}
 			}

@@ -6,7 +6,7 @@
 // # How queries are rendered
 //
 // A statement is read by recursive descent into a tree of token ranges and written token by token, so that
-// everything without a rule here passes through as it was typed, comments included. SQL that DuckDB
+// everything without a rule here passes through as it was typed, but for comments. SQL that DuckDB
 // understands already comes out unchanged; rendering what was rendered changes nothing. The rules:
 //
 //   - Unquoted names are folded to lower case, quoted ones are kept, names DuckDB reserves are quoted, and

@@ -33,6 +33,9 @@ const maxDepth = 200
 
 // newParser cuts src into tokens. A trailing semicolon is dropped.
 func newParser(src string) (*parser, error) {
+	if i := strings.IndexByte(src, 0); i >= 0 {
+		return nil, at(src, i, fault.Invalid, "A statement may not contain the character with code 0.")
+	}
 	p := &parser{src: src, toks: make([]token, 0, len(src)/3+8)}
 	for pos := 0; ; {
 		t := scan(src, pos)
@@ -270,6 +273,9 @@ func Parse(stmt string) (Statement, error) {
 	s, err := p.statement()
 	if err == nil && p.err != nil {
 		err = p.err
+	}
+	if q, ok := s.(*Query); err == nil && len(p.intos) > 0 && !(ok && (q.Verb == "SELECT INTO" || q.Verb == "EXPLAIN")) {
+		err = at(p.src, int(p.toks[p.intos[0]].pos), fault.Invalid, "SELECT INTO is only allowed as a statement of its own")
 	}
 	if err != nil {
 		return nil, err

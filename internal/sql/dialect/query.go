@@ -1,10 +1,6 @@
 package dialect
 
-import (
-	"strings"
-
-	"github.com/penstock-io/penstock/internal/fault"
-)
+import "strings"
 
 // Query is a statement the warehouse itself runs: it reads or changes data, or defines tables and views.
 // A Query may be rendered any number of times, also at the same time.
@@ -130,9 +126,6 @@ func (p *parser) queryStatement() (Statement, error) {
 		p.i = 0
 		p.err = nil
 		p.unexpected()
-	}
-	if len(p.intos) > 0 && q.Verb != "SELECT INTO" && p.err == nil {
-		p.fail(at(p.src, int(p.toks[p.intos[0]].pos), fault.Invalid, "SELECT INTO is only allowed as a statement of its own"))
 	}
 	return done(p, q)
 }

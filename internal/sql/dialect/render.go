@@ -6,8 +6,8 @@ import (
 	"github.com/penstock-io/penstock/internal/fault"
 )
 
-// renderer writes one statement in DuckDB's dialect. Text it has no rule for is copied, white space and
-// comments included.
+// renderer writes one statement in DuckDB's dialect. Text it has no rule for is copied with its white space.
+// Comments are not: what one reader takes for a comment another might take for SQL.
 type renderer struct {
 	src       string
 	toks      []token
@@ -56,7 +56,7 @@ func (r *renderer) write(parts ...string) {
 // text is token i as it was read.
 func (r *renderer) text(i int32) string { return r.src[r.toks[i].pos:r.toks[i].end] }
 
-// gap writes the white space and comments before token i.
+// gap writes the white space before token i, or a space in place of comments.
 func (r *renderer) gap(i int32) {
 	if r.skip {
 		r.skip = false
@@ -65,6 +65,12 @@ func (r *renderer) gap(i int32) {
 	var from int32
 	if i > 0 {
 		from = r.toks[i-1].end
+	}
+	for k := from; k < r.toks[i].pos; k++ {
+		if !isSpace(r.src[k]) {
+			r.out = append(r.out, ' ')
+			return
+		}
 	}
 	r.out = append(r.out, r.src[from:r.toks[i].pos]...)
 }
@@ -85,9 +91,13 @@ func (r *renderer) token(i int32) {
 func (r *renderer) bare(i int32) {
 	t := r.toks[i]
 	switch t.kind {
-	case tString, tEscape:
-		if text := r.text(i); t.kind == tEscape || strings.IndexByte(text, '\\') >= 0 {
-			r.write(quoteString(stringValue(t.kind, text)))
+	case tString, tEscape, tDollar:
+		if text := r.text(i); t.kind != tString || strings.IndexByte(text, '\\') >= 0 {
+			v := stringValue(t.kind, text)
+			if strings.IndexByte(v, 0) >= 0 {
+				r.fail(at(r.src, int(t.pos), fault.Invalid, "A text may not contain the character with code 0."))
+			}
+			r.write(quoteString(v))
 			return
 		}
 	case tWord:
@@ -173,11 +183,10 @@ func (r *renderer) query(q *query, sc *scope) {
 	if len(q.terms) == 1 && q.terms[0].sel != nil {
 		inner = r.selectScope(q.terms[0].sel, sc)
 	}
-	env, cte, term := sc.ctes, 0, 0
-	for n := len(q.ctes); n > 1; n-- {
-		env = env.outer
-	}
-	lo := q.lo
+	flat := r.flat
+	r.flat = false
+	defer func() { r.flat = flat }()
+	cte, term, lo := 0, 0, q.lo
 	for i := range q.pieces {
 		p := &q.pieces[i]
 		r.tokens(lo, p.lo)

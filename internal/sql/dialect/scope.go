@@ -274,9 +274,9 @@ func (r *renderer) outputs(q *query, sc *scope) (cols []Column, open bool) {
 	default:
 		inner := r.selectScope(t.sel, sc)
 		for _, it := range t.sel.items {
-			if it.expr.kind == nStar {
-				list, more := r.star(it.expr, inner)
-				cols, open = append(cols, list...), open || more
+			if star := it.expr.star(); star != nil {
+				list, more := r.star(star, inner)
+				cols, open = append(cols, it.expr.without(list)...), open || more
 				continue
 			}
 			c := Column{Name: it.alias, Type: r.typeOf(it.expr, inner)}
@@ -299,7 +299,7 @@ func (r *renderer) widen(cols []Column, q *query, sc *scope) {
 		}
 		inner := r.selectScope(t.sel, sc)
 		for i, it := range t.sel.items {
-			if it.expr.kind == nStar || i >= len(cols) {
+			if it.expr.star() != nil || i >= len(cols) {
 				break
 			}
 			if cols[i].Type.DuckDB == "" {
@@ -307,6 +307,37 @@ func (r *renderer) widen(cols []Column, q *query, sc *scope) {
 			}
 		}
 	}
+}
+
+// star is the * an item begins with, as in * EXCLUDE (a), if it does.
+func (n *node) star() *node {
+	if n.kind == nSeq && len(n.kids) > 0 && n.kids[0].lo == n.lo {
+		n = n.kids[0]
+	}
+	if n.kind == nStar {
+		return n
+	}
+	return nil
+}
+
+// without returns the columns of a star but those it excludes.
+func (n *node) without(cols []Column) []Column {
+	if n.kind != nSeq {
+		return cols
+	}
+	var list []Column
+	for _, c := range cols {
+		excluded := false
+		for _, k := range n.kids[1:] {
+			for _, a := range k.kids {
+				excluded = excluded || k.kind == nCall && k.op == "exclude" && a.kind == nRef && strings.EqualFold(lastName(a.parts), c.Name)
+			}
+		}
+		if !excluded {
+			list = append(list, c)
+		}
+	}
+	return list
 }
 
 // star returns the columns * or t.* stands for.

@@ -2,6 +2,7 @@ package dialect
 
 import (
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -48,7 +49,7 @@ func scan(src string, pos int) token {
 		}
 	case c == '-' && strings.HasPrefix(src[pos:], "--"):
 		t.kind, end = tRemark, len(src)
-		if n := strings.IndexByte(src[pos:], '\n'); n >= 0 {
+		if n := strings.IndexAny(src[pos:], "\n\r"); n >= 0 {
 			end = pos + n
 		}
 	case c == '/' && strings.HasPrefix(src[pos:], "/*"):
@@ -66,6 +67,13 @@ func scan(src string, pos int) token {
 		t.kind, end = tWord, pos+1
 		for end < len(src) && isWordByte(src[end]) {
 			end++
+		}
+		if n := foreign(src[pos:end]); n >= 0 {
+			if end = pos + n; n == 0 {
+				_, n = utf8.DecodeRuneInString(src[pos:])
+				t.kind, end = tBad, pos+n
+				break
+			}
 		}
 		t.word, t.flags = fold(src[pos:end])
 		if t.word == "sys" && end+1 < len(src) && src[end] == ':' && isLetter(src[end+1]) { // sys:secadmin
@@ -197,6 +205,23 @@ func symbolLen(s string) int {
 		return 1
 	}
 	return 0
+}
+
+// foreign returns where in a word the first character is that is neither ASCII nor a letter, digit or mark,
+// -1 for nowhere. Some readers take such characters for white space.
+func foreign(word string) int {
+	for i := 0; i < len(word); i++ {
+		if word[i] < utf8.RuneSelf {
+			continue
+		}
+		for i, c := range word {
+			if c >= utf8.RuneSelf && (c == utf8.RuneError || !unicode.In(c, unicode.L, unicode.N, unicode.M)) {
+				return i
+			}
+		}
+		return -1
+	}
+	return -1
 }
 
 func isSpace(c byte) bool { return c == ' ' || '\t' <= c && c <= '\r' }
