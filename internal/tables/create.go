@@ -339,8 +339,11 @@ func keySchema(parts []KeyPart, definitions []item.Definition, used map[string]b
 	for _, p := range parts {
 		names = append(names, p.Name)
 	}
-	if len(parts) == 0 || len(parts) > 2 {
-		return s, paramError("Invalid number of keys: a key has a partition key and may have a sort key, found %d", len(parts))
+	if len(parts) == 0 {
+		return s, invalid("1 validation error detected: Value at 'keySchema' failed to satisfy constraint: Member must have length greater than or equal to 1")
+	}
+	if len(parts) > 2 {
+		return s, invalid("1 validation error detected: Value at 'keySchema' failed to satisfy constraint: Member must have length less than or equal to 2")
 	}
 	for i, p := range parts {
 		j := slices.IndexFunc(definitions, func(d item.Definition) bool { return d.Name == p.Name })

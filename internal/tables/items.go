@@ -64,7 +64,11 @@ type plan struct {
 
 func compile(w *Write) (plan, error) {
 	p := plan{Write: w}
-	if err := expressionsPresent(w.Names, w.Values, []parameter{{expression.UpdateExpression, w.Update}, {expression.ConditionExpression, w.Condition}}); err != nil {
+	params := []parameter{{expression.ConditionExpression, w.Condition}}
+	if w.Kind == Update {
+		params = slices.Insert(params, 0, parameter{expression.UpdateExpression, w.Update})
+	}
+	if err := expressionsPresent(w.Names, w.Values, params); err != nil {
 		return p, err
 	}
 	terms, err := expression.NewTerms(w.Names, w.Values)
