@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	bindings "github.com/duckdb/duckdb-go-bindings"
@@ -15,9 +16,26 @@ import (
 // It stands on the C API and not on database/sql because the driver there builds a whole result in memory
 // before the first row is seen, whatever the memory limit says; a result of any size has to pass through
 // here in constant memory.
-type conn struct{ c mapping.Connection }
+type conn struct {
+	c  mapping.Connection
+	mu sync.Mutex // lets interrupt be called from outside while the connection may be closed
+}
 
-func (c *conn) close() { mapping.Disconnect(&c.c) }
+// close may be called twice.
+func (c *conn) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	mapping.Disconnect(&c.c)
+}
+
+// interrupt ends the statement under way, if there is one, with an error.
+func (c *conn) interrupt() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.c.Ptr != nil {
+		mapping.Interrupt(c.c)
+	}
+}
 
 // interruptEvery is how often a cancelled statement is told again: DuckDB forgets an interrupt that comes
 // between two of its phases.
@@ -36,7 +54,7 @@ func (c *conn) guarded(ctx context.Context, do func()) {
 		tick := time.NewTicker(interruptEvery)
 		defer tick.Stop()
 		for {
-			mapping.Interrupt(c.c)
+			c.interrupt()
 			select {
 			case <-finished:
 				return

@@ -96,11 +96,33 @@ func (e *engine) database(name string) (*dbState, error) {
 	if db == nil {
 		return nil, unknownDatabase(name)
 	}
+	if db.err == nil && e.refuses(db.name) {
+		if err := e.reattach(db); err != nil {
+			return nil, err
+		}
+	}
 	if db.err != nil {
 		return nil, fault.Wrap(db.err, fault.Unavailable, SubjectDatabase,
 			"database %q cannot be opened; the server's log says why. Its file is %s", db.name, e.path(dataDir, fileName(db.name)))
 	}
 	return db, nil
+}
+
+// reattach makes a database usable again that the engine has given up because it could not be checkpointed, as
+// on a full disk. What was committed is in its file and its log. The caller holds Warehouse.mu.
+func (e *engine) reattach(db *dbState) error {
+	if err := e.cutIdle(func(s *Session) bool { return s.db == db }); err != nil {
+		return err
+	}
+	e.w.o.Log.Warn("a database is opened again after a failed checkpoint", "database", db.name)
+	if err := e.detach(db.name); err != nil {
+		return e.classify(context.Background(), err)
+	}
+	e.mu.Lock()
+	delete(e.invalid, db.name)
+	e.mu.Unlock()
+	db.err = e.attach(context.Background(), db.name)
+	return nil
 }
 
 // attachAll finishes what a dead process began and attaches every database. One that cannot be attached does

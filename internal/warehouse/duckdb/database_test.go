@@ -227,6 +227,38 @@ func TestReopen(t *testing.T) {
 	}
 }
 
+// TestEngineFailure has the engine give itself up, as it does after an error it calls fatal.
+func TestEngineFailure(t *testing.T) {
+	f := newFixture(t)
+	idle, busy := f.connect(), f.connect()
+	f.query(idle, "CREATE TABLE t AS SELECT 1 AS a")
+	f.query(idle, "CREATE SCHEMA shop")
+	f.must(idle.SetSearchPath(t.Context(), []string{"shop", "public"}))
+	f.must(idle.Begin(t.Context()))
+	f.query(idle, "INSERT INTO t VALUES (2)")
+	err := f.w.eng.classify(t.Context(), &engineError{"FATAL Error: Failed to write a block"})
+	if !fault.Is(err, fault.Unavailable, SubjectWarehouse) {
+		t.Errorf("fatal: %v", err)
+	}
+	busy.mu.Lock()
+	if _, err := f.w.Connect(t.Context(), "dev", ""); !fault.Is(err, fault.Unavailable, SubjectWarehouse) {
+		t.Errorf("connect while a statement runs: %v", err)
+	}
+	busy.mu.Unlock()
+	if got := f.query(f.connect(), "SELECT count(*) FROM t"); got[0] != "[1]" {
+		t.Errorf("new session: %v", got)
+	}
+	if got := f.query(busy, "SELECT count(*) FROM t"); got[0] != "[1]" {
+		t.Errorf("session that was idle: %v", got)
+	}
+	if err := idle.Commit(t.Context()); !fault.Is(err, fault.State, SubjectTransaction) {
+		t.Errorf("commit of a transaction that was lost: %v", err)
+	}
+	if got := f.query(idle, "SELECT count(*), current_schema() FROM t"); got[0] != "[1 shop]" {
+		t.Errorf("session that was in a transaction: %v", got)
+	}
+}
+
 // TestSecondProcess opens a directory another process has open.
 func TestSecondProcess(t *testing.T) {
 	if dir := os.Getenv("PENSTOCK_TEST_SECOND"); dir != "" {

@@ -43,6 +43,7 @@ type engine struct {
 
 	mu       sync.Mutex
 	sessions map[*Session]struct{}
+	invalid  map[string]bool // databases the engine refuses until they are attached again
 }
 
 // dbState is an attached database, or one that could not be.
@@ -52,7 +53,7 @@ type dbState struct {
 }
 
 func open(ctx context.Context, w *Warehouse) (_ *engine, err error) {
-	e := &engine{w: w, databases: map[string]*dbState{}, sessions: map[*Session]struct{}{}}
+	e := &engine{w: w, databases: map[string]*dbState{}, sessions: map[*Session]struct{}{}, invalid: map[string]bool{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, e.close())
@@ -205,21 +206,45 @@ func (e *engine) close() error {
 // abandon lets go of an instance that has given itself up, so that a new one can be opened: its files must
 // not be open twice.
 func (e *engine) abandon() error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for s := range e.sessions {
-		if !s.mu.TryLock() {
-			return fault.New(fault.Unavailable, SubjectWarehouse, "the warehouse restarts after an engine failure; try again in a moment")
-		}
-		s.conn.close()
-		s.lost = true
-		s.mu.Unlock()
-		delete(e.sessions, s)
+	if err := e.cutIdle(func(*Session) bool { return true }); err != nil {
+		return err
 	}
 	e.w.o.Log.Error("the engine failed and is started again", "dir", e.w.o.Dir)
 	e.admin.close()
 	mapping.Close(&e.instance)
 	return e.functions.Close()
+}
+
+// invalidate notes that the engine has given a database up.
+func (e *engine) invalidate(database string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.invalid[database] = true
+}
+
+// refuses reports whether the engine has given up the database, or itself.
+func (e *engine) refuses(database string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.broken.Load() || e.invalid[database]
+}
+
+// cutIdle disconnects sessions. It fails while one of them is at work: what it does will fail soon, too.
+func (e *engine) cutIdle(which func(*Session) bool) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for s := range e.sessions {
+		if !which(s) {
+			continue
+		}
+		if !s.mu.TryLock() {
+			return fault.New(fault.Unavailable, SubjectWarehouse, "the warehouse recovers from a failure of its engine; try again in a moment")
+		}
+		s.disconnect()
+		s.mu.Unlock()
+		delete(e.sessions, s)
+	}
+	return nil
 }
 
 // ident quotes a name.

@@ -40,15 +40,25 @@ func (e *engine) classify(ctx context.Context, err error) error {
 	}
 	if lostInstance(engine.text) {
 		e.broken.Store(true)
-		return fault.Wrap(err, fault.Unavailable, SubjectWarehouse, "the warehouse's engine failed and starts again; try again in a moment")
+	} else if m := lostDatabase.FindStringSubmatch(engine.text); m != nil {
+		e.invalidate(m[1])
+	} else {
+		return explain(engine, e.w.o.Dir)
 	}
-	return explain(engine, e.w.o.Dir)
+	if isDiskFull(engine.text) {
+		return fault.Wrap(err, fault.Unavailable, SubjectWarehouse,
+			"the disk that holds the warehouse is full. Free space under %s and try again; what was committed is safe", e.w.o.Dir)
+	}
+	return fault.Wrap(err, fault.Unavailable, SubjectWarehouse, "the warehouse recovers from a failure of its engine; try again in a moment")
 }
 
 // lostInstance reports whether the engine refuses all further work until it is opened again.
 func lostInstance(text string) bool {
 	return strings.HasPrefix(text, "FATAL Error") || strings.Contains(text, "database has been invalidated")
 }
+
+// lostDatabase is what the engine says when it refuses one database until that is attached again.
+var lostDatabase = regexp.MustCompile(`(?i)database "(.+?)"(?:\.| has been invalidated) ?(?:The database has been invalidated|because checkpointing)`)
 
 func isDiskFull(text string) bool {
 	return strings.Contains(text, "No space left on device") || strings.Contains(text, "Disk quota exceeded") ||

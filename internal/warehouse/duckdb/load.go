@@ -35,7 +35,7 @@ func (w *Warehouse) Load(ctx context.Context, req load.Request) (res load.Result
 func (s *Session) Load(ctx context.Context, req load.Request) (load.Result, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.ready(); err != nil {
+	if err := s.ready(ctx); err != nil {
 		return load.Result{}, err
 	}
 	if req.Job != nil && s.open {
@@ -459,7 +459,7 @@ func isData(err error) bool {
 	}
 	var known *fault.Error
 	var engine *engineError
-	if errors.As(err, &known) || !errors.As(err, &engine) || isDiskFull(engine.text) || lostInstance(engine.text) {
+	if errors.As(err, &known) || !errors.As(err, &engine) || isDiskFull(engine.text) || strings.Contains(engine.text, "been invalidated") {
 		return false
 	}
 	kind, _, _ := strings.Cut(engine.text, " Error:")

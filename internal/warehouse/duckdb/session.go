@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/duckdb/duckdb-go/v2/mapping"
 
@@ -23,11 +24,13 @@ type Session struct {
 
 	mu      sync.Mutex // held while the engine works for the session; lets the warehouse cut it off
 	conn    *conn
-	lost    bool // the connection is gone, and not by Close
-	open    bool // in a transaction
-	fresh   bool // nothing has happened in the transaction yet
-	aborted bool // the transaction has failed and is rolled back; only its end is missing
-	marked  bool // the transaction carries the mark of a statement
+	working atomic.Pointer[conn] // conn, for those without mu
+	lost    bool                 // the connection is gone
+	closed  bool                 // by Close, for good
+	open    bool                 // in a transaction
+	fresh   bool                 // nothing has happened in the transaction yet
+	aborted bool                 // the transaction has failed and is rolled back; only its end is missing
+	marked  bool                 // the transaction carries the mark of a statement
 	rows    *Rows
 	path    []string // of SetSearchPath
 }
@@ -42,14 +45,53 @@ func (e *engine) connect(ctx context.Context, database, user string) (*Session, 
 		return nil, err
 	}
 	s := &Session{e: e, db: db, user: user, conn: c, pid: e.w.ids.Add(1)}
-	if err := s.SetSearchPath(ctx, nil); err != nil {
+	s.working.Store(c)
+	if err := s.usePath(ctx, []string{"public"}); err != nil {
 		c.close()
-		return nil, err
+		return nil, e.classify(ctx, err)
 	}
 	e.mu.Lock()
 	e.sessions[s] = struct{}{}
 	e.mu.Unlock()
 	return s, nil
+}
+
+// revive connects a session again whose engine or database had to be opened again. The transaction it was in
+// is lost. The caller holds s.mu, which comes after the warehouse's lock.
+func (s *Session) revive(ctx context.Context) error {
+	w := s.e.w
+	if !w.mu.TryLock() {
+		return fault.New(fault.Unavailable, SubjectWarehouse, "the warehouse recovers from a failure of its engine; try again in a moment")
+	}
+	defer w.mu.Unlock()
+	if !s.lost {
+		s.disconnect()
+		s.e.mu.Lock()
+		delete(s.e.sessions, s)
+		s.e.mu.Unlock()
+	}
+	e, err := w.engine(ctx)
+	if err != nil {
+		return err
+	}
+	again, err := e.connect(ctx, s.db.name, s.user)
+	if err != nil {
+		return err
+	}
+	if err := again.usePath(ctx, s.path); err != nil {
+		again.conn.close()
+		err = e.classify(ctx, err)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.sessions, again)
+	if err != nil {
+		return err
+	}
+	e.sessions[s] = struct{}{}
+	s.e, s.db, s.conn, s.lost = e, again.db, again.conn, false
+	s.working.Store(s.conn)
+	return nil
 }
 
 // PID is a number no other session of this process has.
@@ -63,25 +105,27 @@ func (s *Session) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.disconnect()
+	s.closed = true
 	s.e.mu.Lock()
 	delete(s.e.sessions, s)
 	s.e.mu.Unlock()
 	return nil
 }
 
+// disconnect ends the connection. An open transaction is over, all but in name.
 func (s *Session) disconnect() {
 	if s.rows != nil {
 		s.rows.cur.close()
 		s.rows = nil
 	}
 	s.conn.close()
-	s.open, s.aborted, s.lost = false, false, true
+	s.aborted, s.lost = s.open, true
 }
 
 // cut disconnects a session from outside.
 func (s *Session) cut() {
 	if !s.mu.TryLock() {
-		mapping.Interrupt(s.conn.c) // the connection lives while the session works, and only the session ends it
+		s.working.Load().interrupt()
 		s.mu.Lock()
 	}
 	defer s.mu.Unlock()
@@ -89,8 +133,8 @@ func (s *Session) cut() {
 }
 
 // ready is called with mu held before the engine is used.
-func (s *Session) ready() error {
-	if err := s.alive(); err != nil {
+func (s *Session) ready(ctx context.Context) error {
+	if err := s.alive(ctx); err != nil {
 		return err
 	}
 	if s.aborted {
@@ -99,13 +143,17 @@ func (s *Session) ready() error {
 	return nil
 }
 
-func (s *Session) alive() error {
+// alive ends the reading of a result and sees to it that there is a connection.
+func (s *Session) alive(ctx context.Context) error {
 	if s.rows != nil {
 		s.rows.cur.close()
 		s.rows = nil
 	}
-	if s.lost {
+	if s.closed {
 		return fault.New(fault.Unavailable, SubjectWarehouse, "the connection to the warehouse was closed; connect again")
+	}
+	if s.lost || s.e.refuses(s.db.name) {
+		return s.revive(ctx)
 	}
 	return nil
 }
@@ -115,7 +163,7 @@ func (s *Session) alive() error {
 func (s *Session) do(ctx context.Context, f func() error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.ready(); err != nil {
+	if err := s.ready(ctx); err != nil {
 		return err
 	}
 	return s.settle(ctx, f())
@@ -131,7 +179,23 @@ func (s *Session) settle(ctx context.Context, err error) error {
 		s.conn.rollback()
 		s.aborted = true
 	}
+	if text := err.Error(); isDiskFull(text) && !strings.Contains(text, walSuffix) {
+		s.reclaim()
+	}
 	return s.e.classify(ctx, err)
+}
+
+// reclaim makes the room usable again that a transaction took in the file before the disk was full: only a
+// checkpoint frees it.
+func (s *Session) reclaim() {
+	err := s.aside(func(c *conn) error {
+		_, err := c.exec(context.Background(), "CHECKPOINT "+ident(s.db.name))
+		return err
+	})
+	if err != nil {
+		_ = s.e.classify(context.Background(), err) // a failed checkpoint means the database is opened again
+		s.e.w.o.Log.Warn("the database could not be checkpointed after the disk was full", "database", s.db.name, "err", err)
+	}
 }
 
 // InTransaction reports whether Begin is open.
@@ -153,7 +217,7 @@ func (s *Session) Begin(ctx context.Context) error {
 func (s *Session) Commit(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.alive(); err != nil {
+	if err := s.alive(ctx); err != nil {
 		return err
 	}
 	open, aborted, marked := s.open, s.aborted, s.marked
@@ -179,7 +243,7 @@ func (s *Session) Commit(ctx context.Context) error {
 func (s *Session) Rollback() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.alive(); err != nil {
+	if err := s.alive(context.Background()); err != nil {
 		return err
 	}
 	if s.open && !s.aborted {
@@ -235,7 +299,7 @@ func (s *Session) usePath(ctx context.Context, schemas []string) error {
 func (s *Session) Query(ctx context.Context, sql string) (*Rows, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.ready(); err != nil {
+	if err := s.ready(ctx); err != nil {
 		return nil, err
 	}
 	s.fresh = false
