@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/redshift"
@@ -216,12 +217,17 @@ type Clients struct {
 	STS        *sts.Client
 }
 
-// Config is an SDK configuration for the endpoint, without retries: a test wants to see the first answer.
+// Config is an SDK configuration for the endpoint. It tries again at once rather than after seconds, and it does
+// try again, because this SDK now and then closes a connection under a large answer it is still reading.
 func Config(endpoint string) aws.Config {
 	return aws.Config{
 		Region: "us-east-1", BaseEndpoint: aws.String(endpoint),
 		Credentials: credentials.NewStaticCredentialsProvider("penstock", "penstock", ""),
-		Retryer:     func() aws.Retryer { return retry.AddWithMaxAttempts(aws.NopRetryer{}, 1) },
+		Retryer: func() aws.Retryer {
+			return retry.NewStandard(func(o *retry.StandardOptions) {
+				o.MaxAttempts, o.MaxBackoff, o.RateLimiter = 4, 5*time.Millisecond, ratelimit.None
+			})
+		},
 	}
 }
 
