@@ -48,7 +48,7 @@ func hammer(b *testing.B, f *fixture, method string, key func(i int64) string, b
 				}
 				_, _ = io.Copy(io.Discard, res.Body)
 				res.Body.Close()
-				if res.StatusCode != 200 {
+				if res.StatusCode != http.StatusOK {
 					b.Errorf("status %d", res.StatusCode)
 					return
 				}

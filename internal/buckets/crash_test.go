@@ -5,12 +5,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"reflect"
 	"strings"
 	"sync"
 	"syscall"
@@ -201,14 +203,14 @@ func TestFix(t *testing.T) {
 	for _, err := range []error{
 		syscall.ENOSPC, fmt.Errorf("write: %w", syscall.EDQUOT), s3err.GetAPIError(s3err.ErrNoSpaceLeftOnDevice), s3err.GetAPIError(s3err.ErrQuotaExceeded),
 	} {
-		if got := f.objects.fix(err, "b"); got != errDiskFull {
+		if got := f.objects.fix(err, "b"); !errors.Is(got, errDiskFull) {
 			t.Errorf("%v became %v", err, got)
 		}
 	}
-	if got := f.objects.fix(fmt.Errorf("wrapped: %w", s3err.GetBucketErr(s3err.ErrNoSuchBucket, "/data/b")), "b"); got != s3err.GetBucketErr(s3err.ErrNoSuchBucket, "b") {
+	if got := f.objects.fix(fmt.Errorf("wrapped: %w", s3err.GetBucketErr(s3err.ErrNoSuchBucket, "/data/b")), "b"); !reflect.DeepEqual(got, s3err.GetBucketErr(s3err.ErrNoSuchBucket, "b")) {
 		t.Errorf("%v", got)
 	}
-	if got := f.objects.fix(io.ErrClosedPipe, "b"); got != s3err.GetAPIError(s3err.ErrInternalError) {
+	if got := f.objects.fix(io.ErrClosedPipe, "b"); !errors.Is(got, s3err.GetAPIError(s3err.ErrInternalError)) {
 		t.Errorf("%v", got)
 	}
 }

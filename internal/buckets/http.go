@@ -181,7 +181,7 @@ var errIncomplete = s3err.APIError{
 func (a *adaptor) answer(w http.ResponseWriter, r *http.Request, res *fasthttp.Response) {
 	stream := res.BodyStream()
 	if stream != nil {
-		defer res.CloseBodyStream()
+		defer func() { _ = res.CloseBodyStream() }() // it was read, or nobody wants it
 	}
 	header := w.Header()
 	for name, value := range res.Header.All() {

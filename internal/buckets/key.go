@@ -55,6 +55,9 @@ func checkKey(key string) error {
 	return nil
 }
 
+// storable reports whether key can be the key of an object here.
+func storable(key string) bool { return checkKey(key) == nil }
+
 func badKey(format string, args ...any) error {
 	return s3err.APIError{
 		Code:           "InvalidArgument",

@@ -14,18 +14,23 @@ import (
 
 	"github.com/penstock-io/penstock/internal/fault"
 	"github.com/penstock-io/penstock/internal/load"
+	"github.com/versity/versitygw/s3api/utils"
 )
 
 // BucketExists reports whether the bucket does.
 func (s *Server) BucketExists(_ context.Context, bucket string) (bool, error) {
-	if s.objects.check(bucket) != nil {
+	return s.exists(bucket)
+}
+
+func (s *Server) exists(bucket string) (bool, error) {
+	if !utils.IsValidBucketName(bucket) {
 		return false, nil
 	}
 	return s.objects.exists(bucket)
 }
 
 func (s *Server) requireBucket(bucket string) error {
-	ok, err := s.BucketExists(context.Background(), bucket)
+	ok, err := s.exists(bucket)
 	if err == nil && !ok {
 		err = fault.New(fault.NotFound, SubjectBucket, "There is no bucket %q.", bucket)
 	}
@@ -40,7 +45,7 @@ func (s *Server) Path(bucket, key string) (string, error) {
 		return "", err
 	}
 	missing := fault.New(fault.NotFound, SubjectObject, "There is no object s3://%s/%s.", bucket, key)
-	if checkKey(key) != nil || key == "" || strings.HasSuffix(key, "/") {
+	if !storable(key) || key == "" || strings.HasSuffix(key, "/") {
 		return "", missing
 	}
 	path := filepath.Join(s.objects.dir(bucket), key)
@@ -95,7 +100,7 @@ func (s *Server) List(ctx context.Context, bucket, prefix, startAfter string, yi
 	}
 	// Only the directory that the prefix leads into can hold anything, if it can be a directory at all.
 	base := prefix[:strings.LastIndexByte(prefix, '/')+1]
-	if base != "" && checkKey(base) != nil {
+	if base != "" && !storable(base) {
 		return nil
 	}
 	w := walk{s: s, bucket: bucket, prefix: prefix, after: startAfter, yield: yield}
@@ -199,7 +204,7 @@ func (w *walk) wanted(base string, e fs.DirEntry) (string, bool) {
 			(key > w.after || strings.HasPrefix(w.after, key))
 	case e.Type().IsRegular():
 		key := base + name
-		return name, strings.HasPrefix(key, w.prefix) && key > w.after && checkKey(key) == nil
+		return name, strings.HasPrefix(key, w.prefix) && key > w.after && storable(key)
 	}
 	return "", false
 }

@@ -70,7 +70,7 @@ func (o *objects) checkRead(bucket, key string) error {
 	if err := o.check(bucket); err != nil {
 		return err
 	}
-	if len(key) <= maxKey && checkKey(key) != nil {
+	if len(key) <= maxKey && !storable(key) {
 		return s3err.GetAPIError(s3err.ErrNoSuchKey)
 	}
 	return nil
@@ -98,10 +98,8 @@ var errGone = s3err.APIError{Code: "RequestTimeout", Description: "The client we
 // room refuses a write that the disk has no space for before its body is read.
 func (o *objects) room(size int64) error {
 	var st syscall.Statfs_t
-	if err := syscall.Statfs(o.cfg.Dir, &st); err != nil {
-		return nil // the write itself will tell
-	}
-	if uint64(st.Bavail)*uint64(st.Bsize) < uint64(max(size, 0))+reserve {
+	// If the file system does not say, the write itself will tell.
+	if syscall.Statfs(o.cfg.Dir, &st) == nil && st.Bavail*uint64(st.Bsize) < uint64(max(size, 0))+reserve {
 		return errDiskFull
 	}
 	return nil
@@ -167,7 +165,7 @@ func (o *objects) ListBuckets(_ context.Context, in s3response.ListBucketsInput)
 	out := s3response.ListAllMyBucketsResult{Owner: s3response.CanonicalUser{ID: in.Owner}, Prefix: in.Prefix}
 	for _, e := range entries {
 		name := e.Name()
-		if !e.IsDir() || o.check(name) != nil || len(name) < len(in.Prefix) || name[:len(in.Prefix)] != in.Prefix || name <= in.ContinuationToken {
+		if !e.IsDir() || !utils.IsValidBucketName(name) || !strings.HasPrefix(name, in.Prefix) || name <= in.ContinuationToken {
 			continue
 		}
 		if n := len(out.Buckets.Bucket); n == int(in.MaxBuckets) {

@@ -65,7 +65,7 @@ func (o *objects) DeleteObjectTagging(ctx context.Context, bucket, key, version 
 }
 
 // ours reports whether a listed object is bookkeeping that a killed process left behind.
-func ours(obj s3response.Object) bool { return obj.Key != nil && checkKey(*obj.Key) != nil }
+func ours(obj s3response.Object) bool { return obj.Key != nil && !storable(*obj.Key) }
 
 func (o *objects) ListObjects(ctx context.Context, in *s3.ListObjectsInput) (s3response.ListObjectsResult, error) {
 	if err := o.check(*in.Bucket); err != nil {

@@ -51,7 +51,7 @@ func TestLargeObjectsInConstantMemory(t *testing.T) {
 	signer := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true })
 	put := func(key, hash string, body io.Reader, length int64, header http.Header) {
 		t.Helper()
-		req, err := http.NewRequestWithContext(t.Context(), "PUT", base+"/large/"+key, body)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, base+"/large/"+key, body)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -67,7 +67,7 @@ func TestLargeObjectsInConstantMemory(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer res.Body.Close()
-		if answer, _ := io.ReadAll(res.Body); res.StatusCode != 200 {
+		if answer, _ := io.ReadAll(res.Body); res.StatusCode != http.StatusOK {
 			t.Fatalf("%d %s", res.StatusCode, answer)
 		}
 		t.Logf("put %s: %.0f MB/s", key, size/1e6/time.Since(start).Seconds())

@@ -240,7 +240,7 @@ func (o *objects) DeleteObject(ctx context.Context, in *s3.DeleteObjectInput) (*
 	if err := o.present(bucket); err != nil {
 		return nil, err
 	}
-	if checkKey(key) != nil {
+	if !storable(key) {
 		return &s3.DeleteObjectOutput{}, nil // deleting what cannot exist succeeds, as deleting what does not
 	}
 	if in.VersionId != nil && *in.VersionId != "" && *in.VersionId != "null" {

@@ -448,7 +448,7 @@ func TestTruncatedBody(t *testing.T) {
 	f.take()
 	for _, key := range []string{"new", "existing"} {
 		for _, hash := range []string{unsigned, strings.Repeat("0", 64)} {
-			req, err := http.NewRequestWithContext(t.Context(), "PUT", f.http.URL+"/truncated/"+key, nil)
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, f.http.URL+"/truncated/"+key, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -510,7 +510,7 @@ func TestTrailingChecksum(t *testing.T) {
 	sum := crc32.ChecksumIEEE([]byte(data))
 	send := func(key, body string, decoded int) (int, string) {
 		const hash = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
-		req, err := http.NewRequestWithContext(t.Context(), "PUT", f.http.URL+"/trailing/"+key, strings.NewReader(body))
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, f.http.URL+"/trailing/"+key, strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"hash"
 	"hash/crc32"
 	"hash/crc64"
@@ -30,18 +31,18 @@ const (
 )
 
 func malformed(message string) error {
-	return &Refusal{http.StatusBadRequest, "IncompleteBody", message}
+	return &Error{http.StatusBadRequest, "IncompleteBody", message}
 }
 
 func mismatch(message string) error {
-	return &Refusal{http.StatusForbidden, "SignatureDoesNotMatch", message}
+	return &Error{http.StatusForbidden, "SignatureDoesNotMatch", message}
 }
 
 // decodeChunks makes out's body the decoded content of in's.
 func decodeChunks(out, in *http.Request, format, secret string) (string, error) {
 	length, err := strconv.ParseInt(in.Header.Get("X-Amz-Decoded-Content-Length"), 10, 64)
 	if err != nil || length < 0 {
-		return "", &Refusal{http.StatusLengthRequired, "MissingContentLength", "You must provide the x-amz-decoded-content-length HTTP header."}
+		return "", &Error{http.StatusLengthRequired, "MissingContentLength", "You must provide the x-amz-decoded-content-length HTTP header."}
 	}
 	c, err := newChunks(in, format, secret)
 	if err != nil {
@@ -54,7 +55,7 @@ func decodeChunks(out, in *http.Request, format, secret string) (string, error) 
 	stripChunkedEncoding(out.Header)
 	if length == 0 {
 		// There is no last byte to hold back.
-		if _, err := body.src.Read(make([]byte, 1)); err != io.EOF {
+		if _, err := body.src.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 			if err == nil {
 				err = malformed("The body is longer than x-amz-decoded-content-length.")
 			}
@@ -98,27 +99,27 @@ func (g *gate) Read(p []byte) (int, error) {
 	case g.left > 1:
 		n, err := g.src.Read(p[:min(int64(len(p)), g.left-1)])
 		g.left -= int64(n)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			err = malformed("The body is shorter than x-amz-decoded-content-length.")
 		}
 		return n, err
 	}
 	if _, err := io.ReadFull(g.src, p[:1]); err != nil {
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			err = malformed("The body is shorter than x-amz-decoded-content-length.")
 		}
 		return 0, err
 	}
 	if n, err := g.src.Read(make([]byte, 1)); n > 0 {
 		return 0, malformed("The body is longer than x-amz-decoded-content-length.")
-	} else if err != io.EOF {
+	} else if !errors.Is(err, io.EOF) {
 		return 0, err
 	}
 	g.left = 0
 	return 1, nil
 }
 
-// chunks reads the content of a chunked body and checks every signature. Its errors are *Refusal.
+// chunks reads the content of a chunked body and checks every signature. Its errors are *Error.
 type chunks struct {
 	r         *bufio.Reader
 	key       []byte
@@ -145,7 +146,7 @@ func newChunks(in *http.Request, format, secret string) (*chunks, error) {
 	_, scope, ok := strings.Cut(field("Credential"), "/")
 	parts := strings.Split(scope, "/")
 	if !ok || len(parts) != 4 || field("Signature") == "" {
-		return nil, &Refusal{http.StatusBadRequest, "AuthorizationHeaderMalformed", "A body signed in chunks needs its signature in the Authorization header."}
+		return nil, &Error{http.StatusBadRequest, "AuthorizationHeaderMalformed", "A body signed in chunks needs its signature in the Authorization header."}
 	}
 	key := []byte("AWS4" + secret)
 	for _, part := range parts {
@@ -159,7 +160,7 @@ func newChunks(in *http.Request, format, secret string) (*chunks, error) {
 		c.checksum = strings.ToLower(strings.TrimSpace(in.Header.Get("X-Amz-Trailer")))
 		make, ok := checksums[c.checksum]
 		if !ok {
-			return nil, &Refusal{http.StatusBadRequest, "InvalidRequest", "The value specified in the x-amz-trailer header is not supported."}
+			return nil, &Error{http.StatusBadRequest, "InvalidRequest", "The value specified in the x-amz-trailer header is not supported."}
 		}
 		c.sum = make()
 	}
@@ -259,7 +260,7 @@ func (c *chunks) endTrailer() error {
 		return malformed("The trailer does not have the header that x-amz-trailer announces.")
 	}
 	if base64.StdEncoding.EncodeToString(c.sum.Sum(nil)) != value {
-		return &Refusal{http.StatusBadRequest, "BadDigest", "The " + name + " you specified did not match the calculated checksum."}
+		return &Error{http.StatusBadRequest, "BadDigest", "The " + name + " you specified did not match the calculated checksum."}
 	}
 	return c.end()
 }
@@ -282,7 +283,7 @@ func (c *chunks) line() (string, error) {
 	for {
 		part, err := c.r.ReadSlice('\n')
 		line = append(line, part...)
-		if err != nil && err != bufio.ErrBufferFull {
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
 			return "", malformed("The body ends before its last chunk.")
 		}
 		if len(line) > maxLine {

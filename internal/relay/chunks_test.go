@@ -29,7 +29,7 @@ func chunked(t testing.TB, url, format, checksum string, data []byte, size int) 
 
 func chunkedAt(t testing.TB, at time.Time, url, format, checksum string, data []byte, size int) *http.Request {
 	t.Helper()
-	req, err := http.NewRequest("PUT", url, nil)
+	req, err := http.NewRequest(http.MethodPut, url, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +100,7 @@ func TestSignedChunks(t *testing.T) {
 			}
 			answer, _ := io.ReadAll(res.Body)
 			res.Body.Close()
-			if res.StatusCode != 200 {
+			if res.StatusCode != http.StatusOK {
 				t.Errorf("%s %q %d: %d %s", format, checksum, length, res.StatusCode, answer)
 				continue
 			}
@@ -216,7 +216,7 @@ func TestUnsignedTrailer(t *testing.T) {
 	h.Write([]byte("hello"))
 	good := base64.StdEncoding.EncodeToString(h.Sum(nil))
 	for sum, status := range map[string]int{good: 200, "AAAAAA==": 400} {
-		req, err := http.NewRequestWithContext(t.Context(), "PUT", near+"/trailing/key", strings.NewReader("5\r\nhello\r\n0\r\nx-amz-checksum-crc32:"+sum+"\r\n\r\n"))
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, near+"/trailing/key", strings.NewReader("5\r\nhello\r\n0\r\nx-amz-checksum-crc32:"+sum+"\r\n\r\n"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -248,10 +248,10 @@ func TestConstantMemory(t *testing.T) {
 	const size = 256 << 20
 	far := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		n, _ := io.Copy(io.Discard, r.Body)
-		if r.Method == "PUT" && n != size {
+		if r.Method == http.MethodPut && n != size {
 			t.Errorf("%d bytes arrived", n)
 		}
-		if r.Method == "GET" {
+		if r.Method == http.MethodGet {
 			_, _ = io.CopyN(w, zeros{}, size)
 		}
 	}))
@@ -265,7 +265,7 @@ func TestConstantMemory(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if method == "PUT" {
+		if method == http.MethodPut {
 			req.Body, req.ContentLength = io.NopCloser(io.LimitReader(zeros{}, size)), size
 		}
 		req.Header.Set("X-Amz-Content-Sha256", unsignedPayload)
@@ -279,7 +279,7 @@ func TestConstantMemory(t *testing.T) {
 		}
 		n, err := io.Copy(io.Discard, res.Body)
 		res.Body.Close()
-		if err != nil || res.StatusCode != 200 || method == "GET" && n != size {
+		if err != nil || res.StatusCode != http.StatusOK || method == http.MethodGet && n != size {
 			t.Errorf("%s: %d, %d bytes, %v", method, res.StatusCode, n, err)
 		}
 		t.Logf("%s %.0f MB/s", method, size/1e6/time.Since(start).Seconds())
@@ -321,7 +321,7 @@ func FuzzChunks(f *testing.F) {
 		}
 		g := &gate{src: c, left: 11}
 		got, err := io.ReadAll(g)
-		var refusal *Refusal
+		var refusal *Error
 		if err != nil && !errors.As(err, &refusal) {
 			t.Errorf("error is no refusal: %v", err)
 		}

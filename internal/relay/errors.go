@@ -13,10 +13,10 @@ import (
 // refuse answers with an error in the service's own form.
 func (r *Relay) refuse(w http.ResponseWriter, in *http.Request, err error) {
 	id := uuid.NewString()
-	var refusal *Refusal
+	var refusal *Error
 	if !errors.As(err, &refusal) {
 		r.Log.Error("relayed request failed", "method", in.Method, "path", in.URL.Path, "request_id", id, "error", err)
-		refusal = &Refusal{http.StatusInternalServerError, "InternalError", "An internal error occurred; the server's log has the details under this request id."}
+		refusal = &Error{http.StatusInternalServerError, "InternalError", "An internal error occurred; the server's log has the details under this request id."}
 	}
 	var body []byte
 	header := w.Header()

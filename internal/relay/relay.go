@@ -45,14 +45,14 @@ const (
 // maxBody is the largest DynamoDB request, in bytes.
 const maxBody = 16 << 20
 
-// Refusal is an error for the client: Config.Verify returns it for a request that is not authentic.
-type Refusal struct {
+// Error is an error for the client: Config.Verify returns it for a request that is not authentic.
+type Error struct {
 	Status  int
 	Code    string
 	Message string
 }
 
-func (r *Refusal) Error() string { return r.Code + ": " + r.Message }
+func (r *Error) Error() string { return r.Code + ": " + r.Message }
 
 // Config says where requests go and how they are authenticated.
 type Config struct {
@@ -61,7 +61,7 @@ type Config struct {
 	Region   string // the endpoint's
 	// Verify checks the signature a request came with, over its headers and payloadHash, and returns the
 	// secret it was made with. For S3 payloadHash is what the request claims, which is checked later. The
-	// error is a *Refusal, or internal.
+	// error is a *Error, or internal.
 	Verify func(r *http.Request, payloadHash string) (secret string, err error)
 	// Sign signs an outgoing request with the endpoint's credentials, in its headers. For S3 it also sets
 	// X-Amz-Content-Sha256 to payloadHash. An error is one of the credentials.
@@ -150,10 +150,10 @@ func (r *Relay) prepare(in *http.Request) (*http.Request, error) {
 	if r.Service == DynamoDB {
 		body, err := io.ReadAll(io.LimitReader(in.Body, maxBody+1))
 		if err != nil {
-			return nil, &Refusal{http.StatusBadRequest, "SerializationException", "The request body could not be read."}
+			return nil, &Error{http.StatusBadRequest, "SerializationException", "The request body could not be read."}
 		}
 		if len(body) > maxBody {
-			return nil, &Refusal{http.StatusRequestEntityTooLarge, "RequestEntityTooLargeException", "The request body is larger than 16 MiB."}
+			return nil, &Error{http.StatusRequestEntityTooLarge, "RequestEntityTooLargeException", "The request body is larger than 16 MiB."}
 		}
 		hash := hexHash(body)
 		if _, err := r.Verify(in, hash); err != nil {
@@ -167,7 +167,7 @@ func (r *Relay) prepare(in *http.Request) (*http.Request, error) {
 	case presigned(in):
 		claimed = unsignedPayload
 	case claimed == "":
-		return nil, &Refusal{http.StatusBadRequest, "InvalidRequest", "Missing required header for this request: x-amz-content-sha256"}
+		return nil, &Error{http.StatusBadRequest, "InvalidRequest", "Missing required header for this request: x-amz-content-sha256"}
 	}
 	secret, err := r.Verify(in, claimed)
 	if err != nil {
@@ -183,7 +183,7 @@ func (r *Relay) prepare(in *http.Request) (*http.Request, error) {
 func (r *Relay) sign(out *http.Request, hash string) error {
 	if err := r.Sign(out.Context(), out, hash); err != nil {
 		r.Log.Error("request cannot be signed for the endpoint", "endpoint", r.where, "error", err)
-		return &Refusal{http.StatusServiceUnavailable, "ServiceUnavailable",
+		return &Error{http.StatusServiceUnavailable, "ServiceUnavailable",
 			fmt.Sprintf("Penstock has no usable credentials for %s. Check PENSTOCK_SOURCE_AWS_ACCESS_KEY_ID and its siblings, or the AWS chain.", r.where)}
 	}
 	return nil
@@ -259,7 +259,7 @@ func streamBody(out, in *http.Request, claimed, secret string) (string, error) {
 	case claimed == signedChunks || claimed == signedTrailer:
 		return decodeChunks(out, in, claimed, secret)
 	case strings.HasPrefix(claimed, streamingPrefix) && claimed != unsignedTrailer:
-		return "", &Refusal{http.StatusNotImplemented, "NotImplemented", "The payload format " + claimed + " is not supported."}
+		return "", &Error{http.StatusNotImplemented, "NotImplemented", "The payload format " + claimed + " is not supported."}
 	}
 	// The endpoint checks the body, whether by its hash or by the checksum that trails it.
 	out.ContentLength = in.ContentLength
@@ -273,12 +273,12 @@ func streamBody(out, in *http.Request, claimed, secret string) (string, error) {
 func (r *Relay) forward(w http.ResponseWriter, out *http.Request) error {
 	res, err := r.Transport.RoundTrip(out)
 	if err != nil {
-		var refusal *Refusal // of our own, met while the body was read
+		var refusal *Error // of our own, met while the body was read
 		if errors.As(err, &refusal) {
 			return refusal
 		}
 		r.Log.Warn("endpoint cannot be reached", "endpoint", r.where, "error", err)
-		return &Refusal{http.StatusServiceUnavailable, "ServiceUnavailable",
+		return &Error{http.StatusServiceUnavailable, "ServiceUnavailable",
 			fmt.Sprintf("Penstock could not reach the %s endpoint %s%s.", r.Service, r.where, cause(err))}
 	}
 	defer res.Body.Close()

@@ -46,7 +46,7 @@ func verify(service Service) func(*http.Request, string) (string, error) {
 			err = v.Verify(r, s, nearSecret, hash)
 		}
 		if err != nil {
-			return "", &Refusal{http.StatusForbidden, "AccessDenied", err.Error()}
+			return "", &Error{http.StatusForbidden, "AccessDenied", err.Error()}
 		}
 		return nearSecret, nil
 	}
@@ -228,7 +228,7 @@ func TestOutgoingRequest(t *testing.T) {
 	}))
 	defer web.Close()
 	near := newRelay(t, S3, web.URL+"/base/")
-	req, err := http.NewRequestWithContext(t.Context(), "GET", near+"/bucket/a%2Fb//c%20d?list-type=2&prefix=%2B+x&empty", nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, near+"/bucket/a%2Fb//c%20d?list-type=2&prefix=%2B+x&empty", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,7 +246,7 @@ func TestOutgoingRequest(t *testing.T) {
 	}
 	answer, _ := io.ReadAll(res.Body)
 	res.Body.Close()
-	if res.StatusCode != 204 {
+	if res.StatusCode != http.StatusNoContent {
 		t.Fatalf("%d %s", res.StatusCode, answer)
 	}
 	if got.RequestURI != "/base/bucket/a%2Fb//c%20d?list-type=2&prefix=%2B+x&empty" {
@@ -348,12 +348,12 @@ func TestDynamoDB(t *testing.T) {
 		}
 		w.Header().Set("Content-Type", "application/x-amz-json-1.0")
 		if err != nil || s.Service != "dynamodb" || s.AccessKeyID != farID {
-			w.WriteHeader(400)
+			w.WriteHeader(http.StatusBadRequest)
 			fmt.Fprintf(w, `{"__type":"com.amazon.coral.service#InvalidSignatureException","message":%q}`, fmt.Sprint(err))
 			return
 		}
 		if !strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".ListTables") {
-			w.WriteHeader(400)
+			w.WriteHeader(http.StatusBadRequest)
 			fmt.Fprint(w, `{"__type":"com.amazonaws.dynamodb.v20120810#ResourceNotFoundException","message":"theirs"}`)
 			return
 		}
@@ -372,7 +372,7 @@ func TestDynamoDB(t *testing.T) {
 		"AccessDenied":                   strings.NewReader("{}"),
 		"RequestEntityTooLargeException": io.MultiReader(bytes.NewReader(make([]byte, maxBody+1))),
 	} {
-		req, err := http.NewRequestWithContext(t.Context(), "POST", near, body)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, near, body)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -405,7 +405,7 @@ func TestEndpoints(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		in := httptest.NewRequest("GET", "/b/k", nil)
+		in := httptest.NewRequest(http.MethodGet, "/b/k", nil)
 		in.Header.Set("X-Amz-Target", test.target)
 		if out := r.copyRequest(in); out.URL.String() != test.wantURL || out.Host != out.URL.Host {
 			t.Errorf("%s, host %s, want %s", out.URL, out.Host, test.wantURL)
