@@ -141,16 +141,16 @@ func (r *renderer) tableOrPath(f *fromItem, sc *scope) *relation {
 			return rel
 		}
 	}
+	target := sc.aliased(first)
+	if len(parts) == 1 && (target == nil || !target.value) {
+		target = nil
+	}
 	known := false
-	if len(parts) == 1 || sc.aliased(first) == nil {
-		if !subscripted && len(parts) <= 3 {
-			known = r.table(rel, parts)
-		}
-	} else if target := sc.aliased(first); !subscripted && !target.value && target.open && len(parts) == 2 {
+	if !subscripted && len(parts) <= 3 && (target == nil || target.open && len(parts) == 2) {
 		known = r.table(rel, parts)
 	}
 	if !known {
-		if res := r.resolve(f.ref, sc); subscripted || res.known && res.class == cSuper {
+		if res := r.resolve(f.ref, sc); subscripted || target != nil && target.open || res.known && res.class == cSuper {
 			rel.value, rel.path, rel.cols, rel.open = true, f.ref, nil, false
 			return rel
 		}
