@@ -111,7 +111,7 @@ func drain(t testing.TB, db *tables.DB, arn string) []tables.SequencedRecord {
 			t.Fatal(err)
 		}
 		for token != "" {
-			page, err := db.GetRecords(ctx, token, 7)
+			page, err := db.GetRecords(ctx, token, 97)
 			if err != nil {
 				t.Fatal(err)
 			}
