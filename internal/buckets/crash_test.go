@@ -24,6 +24,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/penstock-io/penstock/internal/load"
 	"github.com/versity/versitygw/s3err"
+	"go.uber.org/goleak"
 )
 
 const childDir = "PENSTOCK_TEST_BUCKETS_CHILD"
@@ -32,7 +33,8 @@ const childDir = "PENSTOCK_TEST_BUCKETS_CHILD"
 func TestMain(m *testing.M) {
 	dir := os.Getenv(childDir)
 	if dir == "" {
-		os.Exit(m.Run())
+		// Idle connections of clients end when they please.
+		goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("net/http.(*persistConn).writeLoop"), goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"))
 	}
 	srv, err := Open(Config{Dir: dir, Region: "us-east-1", Account: testAccount, Store: newMemoryStore(), Now: time.Now,
 		Keys: func(string) (string, bool) { return testSecret, true },

@@ -8,9 +8,6 @@ import (
 	"github.com/penstock-io/penstock/internal/fault"
 )
 
-// maxStored is the longest document a Store is given, in bytes.
-const maxStored = 128 << 10
-
 // documents are the configuration documents of buckets: the store, and the parsed notification
 // configurations in memory, because every arrival asks for one.
 type documents struct {

@@ -176,7 +176,7 @@ func TestMalformedNotifications(t *testing.T) {
 		"<NotificationConfiguration><QueueConfiguration><Topic>x</Topic><Event>y</Event></QueueConfiguration></NotificationConfiguration>":          "MalformedXML",
 		"<NotificationConfiguration><QueueConfiguration><Queue>x</Queue><Event>y</Event></QueueConfiguration></NotificationConfiguration>":          "InvalidArgument",
 		"<NotificationConfiguration>" + strings.Repeat("<a>", 100000):                                                                               "MalformedXML",
-		"<NotificationConfiguration>" + strings.Repeat(" ", maxStored) + "</NotificationConfiguration>":                                             "MalformedXML",
+		"<NotificationConfiguration>" + strings.Repeat(" ", maxNotification) + "</NotificationConfiguration>":                                       "MalformedXML",
 		"<!DOCTYPE x [<!ENTITY a \"b\">]><NotificationConfiguration><QueueConfiguration>&a;</QueueConfiguration></NotificationConfiguration>":       "MalformedXML",
 		"<NotificationConfiguration><QueueConfiguration><Filter/><Queue>x</Queue><Event>y</Event></QueueConfiguration></NotificationConfiguration>": "MalformedXML",
 	} {

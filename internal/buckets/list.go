@@ -103,7 +103,7 @@ func (s *Server) List(ctx context.Context, bucket, prefix, startAfter string, yi
 	if base != "" && !storable(base) {
 		return nil
 	}
-	w := walk{s: s, bucket: bucket, prefix: prefix, after: startAfter, yield: yield}
+	w := walk{s: s, bucket: bucket, prefix: prefix, after: startAfter, yield: yield, chunk: listChunk}
 	return w.dir(ctx, base)
 }
 
@@ -112,10 +112,10 @@ type walk struct {
 	bucket        string
 	prefix, after string
 	yield         func(load.File) error
+	chunk         int // names of a directory in memory at a time
 }
 
-// listChunk is how many names of a directory are held in memory at a time. Larger directories are read again
-// for each further chunk.
+// listChunk is the chunk of a listing. Larger directories are read again for each further one.
 const listChunk = 1 << 16
 
 // dir walks the directory with the given key prefix, which is empty or ends in a slash.
@@ -170,7 +170,7 @@ func (w *walk) names(base, after string) (names []string, more bool, err error) 
 		return nil, false, err
 	}
 	defer d.Close()
-	var kept smallest
+	kept := smallest{most: w.chunk}
 	for {
 		batch, err := d.ReadDir(1024)
 		for _, e := range batch {
@@ -209,16 +209,16 @@ func (w *walk) wanted(base string, e fs.DirEntry) (string, bool) {
 	return "", false
 }
 
-// smallest keeps the listChunk smallest of the names offered: once there are that many, as a heap with the
-// largest on top.
+// smallest keeps so many of the smallest names offered: once it is full, as a heap with the largest on top.
 type smallest struct {
+	most    int
 	names   []string
 	dropped bool
 }
 
 func (s *smallest) offer(name string) {
-	if len(s.names) < listChunk {
-		if s.names = append(s.names, name); len(s.names) == listChunk {
+	if len(s.names) < s.most {
+		if s.names = append(s.names, name); len(s.names) == s.most {
 			heap.Init(s)
 		}
 		return

@@ -226,11 +226,15 @@ func (t *xmlTarget) arn(d Destination) *string {
 	}
 }
 
+// maxNotification is the longest configuration that is read from a client, in bytes. The largest that S3's
+// rules allow has half that.
+const maxNotification = 512 << 10
+
 // parseNotification reads and validates the XML form. The error is an S3 error.
 func parseNotification(body []byte) (Notification, error) {
 	malformed := s3err.GetAPIError(s3err.ErrMalformedXML)
 	var x xmlNotification
-	if len(body) > maxStored || xml.Unmarshal(body, &x) != nil || len(x.Unknown) > 0 {
+	if xml.Unmarshal(body, &x) != nil || len(x.Unknown) > 0 {
 		return Notification{}, malformed
 	}
 	n := Notification{EventBridge: x.EventBridge != nil}

@@ -81,6 +81,9 @@ func (s *Server) getNotification(ctx context.Context, bucket string, _ []byte) (
 }
 
 func (s *Server) putNotification(ctx context.Context, bucket string, body []byte) (*controllers.Response, error) {
+	if len(body) > maxNotification {
+		return nil, s3err.GetAPIError(s3err.ErrMalformedXML)
+	}
 	put, err := parseNotification(body)
 	if err != nil {
 		return nil, err

@@ -13,8 +13,9 @@ const (
 	KindPolicy       Kind = "policy"       // JSON, byte for byte as PutBucketPolicy got it
 )
 
-// Store keeps the configuration documents of buckets. A document is opaque bytes, at most 128 KiB and never
-// empty. Bucket names are case-sensitive and need not be known to the store. Every method is one durable
+// Store keeps the configuration documents of buckets. A document is opaque bytes, never empty, hardly ever more
+// than a kilobyte and at the very most a few megabytes. Nobody else changes the documents while a Server is
+// open. Bucket names are case-sensitive and need not be known to the store. Every method is one durable
 // transaction: when it returns nil, the change survives a crash.
 type Store interface {
 	// DocumentGet returns the document. Without one it is a fault of kind NotFound and subject

@@ -1,15 +1,12 @@
 package buckets
 
 import (
-	"bytes"
 	"context"
+	"crypto/md5"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
-	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,163 +14,16 @@ import (
 	"testing"
 	"time"
 
-	"crypto/md5"
-	"encoding/base64"
-	"encoding/binary"
-
 	"github.com/aws/aws-sdk-go-v2/aws"
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/penstock-io/penstock/internal/fault"
-	"github.com/versity/versitygw/backend/posix"
 )
 
 // upload puts an object in parts and returns its etag without quotes.
-func (f *fixture) upload(t testing.TB, bucket, key string, sizes []int, algorithm types.ChecksumAlgorithm) string {
-	t.Helper()
-	start, err := f.s3.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: &bucket, Key: &key, ChecksumAlgorithm: algorithm})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var done types.CompletedMultipartUpload
-	for i, size := range sizes {
-		number := int32(i + 1)
-		part, err := f.s3.UploadPart(t.Context(), &s3.UploadPartInput{Bucket: &bucket, Key: &key, UploadId: start.UploadId, PartNumber: &number,
-			ChecksumAlgorithm: algorithm, Body: bytes.NewReader(bytes.Repeat([]byte{byte('a' + i)}, size))})
-		if err != nil {
-			t.Fatal(err)
-		}
-		done.Parts = append(done.Parts, types.CompletedPart{ETag: part.ETag, PartNumber: &number,
-			ChecksumCRC32: part.ChecksumCRC32, ChecksumSHA256: part.ChecksumSHA256, ChecksumCRC32C: part.ChecksumCRC32C})
-	}
-	in := &s3.CompleteMultipartUploadInput{Bucket: &bucket, Key: &key, UploadId: start.UploadId, MultipartUpload: &done}
-	out, err := f.s3.CompleteMultipartUpload(t.Context(), in)
-	if err != nil {
-		t.Fatal(err)
-	}
-	// Completing again succeeds and stores nothing.
-	if again, err := f.s3.CompleteMultipartUpload(t.Context(), in); err != nil || *again.ETag != *out.ETag {
-		t.Errorf("completed again: %v", err)
-	}
-	return strings.Trim(*out.ETag, `"`)
-}
-
-func TestMultipart(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
-	bucket := f.bucket(t, "multipart")
-	for _, algorithm := range []types.ChecksumAlgorithm{"", types.ChecksumAlgorithmCrc32, types.ChecksumAlgorithmSha256} {
-		key := "parts/" + string(algorithm) + ".bin"
-		before := time.Now()
-		etag := f.upload(t, bucket, key, []int{5 << 20, 5 << 20, 17}, algorithm)
-		arrivals, _ := f.take()
-		if len(arrivals) != 1 {
-			t.Fatalf("%q: arrivals %+v", algorithm, arrivals)
-		}
-		a := arrivals[0]
-		if a.Key != key || a.Size != 10<<20+17 || a.ETag != etag || a.Event != EventComplete || !strings.HasSuffix(etag, "-3") {
-			t.Errorf("%q: arrival %+v, etag %s", algorithm, a, etag)
-		}
-		file, err := f.Stat(t.Context(), bucket, key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !file.Modified.Equal(a.Modified) || file.Modified.Before(before) {
-			t.Errorf("%q: modified %v, arrival %v, begun %v", algorithm, file.Modified, a.Modified, before)
-		}
-		number := int32(2)
-		part, err := f.s3.GetObject(t.Context(), &s3.GetObjectInput{Bucket: &bucket, Key: &key, PartNumber: &number})
-		if err != nil {
-			t.Fatal(err)
-		}
-		body, _ := io.ReadAll(part.Body)
-		if !bytes.Equal(body, bytes.Repeat([]byte("b"), 5<<20)) || *part.PartsCount != 3 {
-			t.Errorf("%q: part 2 has %d bytes of %q..., %d parts", algorithm, len(body), body[:1], *part.PartsCount)
-		}
-	}
-}
-
-func TestMultipartIsInvisibleUntilComplete(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
-	bucket, key := f.bucket(t, "incomplete"), "big.bin"
-	start, err := f.s3.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: &bucket, Key: &key})
-	if err != nil {
-		t.Fatal(err)
-	}
-	number := int32(1)
-	part, err := f.s3.UploadPart(t.Context(), &s3.UploadPartInput{Bucket: &bucket, Key: &key, UploadId: start.UploadId, PartNumber: &number, Body: strings.NewReader("x")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if keys := f.keys(t, bucket, "", ""); len(keys) != 0 {
-		t.Errorf("listed %q", keys)
-	}
-	for _, id := range []string{"../../..", "..", strings.Repeat("a", 36), "", "../" + *start.UploadId} {
-		_, err := f.s3.AbortMultipartUpload(t.Context(), &s3.AbortMultipartUploadInput{Bucket: &bucket, Key: &key, UploadId: &id})
-		if err == nil {
-			t.Errorf("aborted upload %q", id)
-		}
-	}
-	uploads, err := f.s3.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: &bucket})
-	if err != nil || len(uploads.Uploads) != 1 || *uploads.Uploads[0].UploadId != *start.UploadId || *uploads.Bucket != bucket {
-		t.Fatalf("uploads %+v, %v", uploads, err)
-	}
-	wrong := `"00000000000000000000000000000000"`
-	_, err = f.s3.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{Bucket: &bucket, Key: &key, UploadId: start.UploadId,
-		MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{{ETag: &wrong, PartNumber: &number}}}})
-	wantCode(t, err, "InvalidPart")
-	if _, err := f.s3.AbortMultipartUpload(t.Context(), &s3.AbortMultipartUploadInput{Bucket: &bucket, Key: &key, UploadId: start.UploadId}); err != nil {
-		t.Fatal(err)
-	}
-	_, err = f.s3.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{Bucket: &bucket, Key: &key, UploadId: start.UploadId,
-		MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{{ETag: part.ETag, PartNumber: &number}}}})
-	wantCode(t, err, "NoSuchUpload")
-	if a, _ := f.take(); len(a) != 0 {
-		t.Errorf("arrivals %+v", a)
-	}
-}
 
 // A process killed while it completes an upload leaves the upload for another try.
-func TestInterruptedCompletion(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
-	bucket, key := f.bucket(t, "interrupted"), "big.bin"
-	start, err := f.s3.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: &bucket, Key: &key})
-	if err != nil {
-		t.Fatal(err)
-	}
-	number := int32(1)
-	part, err := f.s3.UploadPart(t.Context(), &s3.UploadPartInput{Bucket: &bucket, Key: &key, UploadId: start.UploadId, PartNumber: &number, Body: strings.NewReader("part")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	// As the backend leaves it when killed between claiming the upload and finishing it, with an unnamed
-	// upload beside it.
-	dirs, err := filepath.Glob(filepath.Join(f.cfg.Dir, bucket, posix.MetaTmpMultipartDir, "*", *start.UploadId))
-	if err != nil || len(dirs) != 1 {
-		t.Fatalf("%v, %v", dirs, err)
-	}
-	if err := os.Rename(dirs[0], dirs[0]+".0123-1.inprogress"); err != nil {
-		t.Fatal(err)
-	}
-	stray := filepath.Join(f.cfg.Dir, bucket, posix.MetaTmpDir, "abc.123")
-	if err := os.WriteFile(stray, []byte("half"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	again := newFixture(t, func(c *Config) { c.Dir = f.cfg.Dir })
-	if _, err := os.Stat(stray); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the unnamed upload remains: %v", err)
-	}
-	if _, err := again.s3.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{Bucket: &bucket, Key: &key, UploadId: start.UploadId,
-		MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{{ETag: part.ETag, PartNumber: &number}}}}); err != nil {
-		t.Fatal(err)
-	}
-	if got := again.get(t, bucket, key); got != "part" {
-		t.Errorf("holds %q", got)
-	}
-}
 
 func TestCopy(t *testing.T) {
 	t.Parallel()
@@ -239,40 +89,6 @@ func TestCopy(t *testing.T) {
 	wantCode(t, err, "NoSuchBucket")
 	if a, _ := f.take(); len(a) != 0 {
 		t.Errorf("arrivals %+v of failed copies", a)
-	}
-}
-
-func TestUploadPartCopy(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
-	bucket := f.bucket(t, "part-copy")
-	f.put(t, bucket, "source", strings.Repeat("0123456789", 1<<20))
-	f.take()
-	for _, algorithm := range []types.ChecksumAlgorithm{"", types.ChecksumAlgorithmSha256} {
-		key := "target" + string(algorithm)
-		start, err := f.s3.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: &bucket, Key: &key, ChecksumAlgorithm: algorithm})
-		if err != nil {
-			t.Fatal(err)
-		}
-		var done types.CompletedMultipartUpload
-		for i, span := range []string{"bytes=0-5242879", "bytes=5242880-5242889"} {
-			number := int32(i + 1)
-			part, err := f.s3.UploadPartCopy(t.Context(), &s3.UploadPartCopyInput{Bucket: &bucket, Key: &key, UploadId: start.UploadId, PartNumber: &number,
-				CopySource: aws.String(bucket + "/source"), CopySourceRange: &span})
-			if err != nil {
-				t.Fatal(err)
-			}
-			done.Parts = append(done.Parts, types.CompletedPart{ETag: part.CopyPartResult.ETag, PartNumber: &number, ChecksumSHA256: part.CopyPartResult.ChecksumSHA256})
-		}
-		if _, err := f.s3.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{Bucket: &bucket, Key: &key, UploadId: start.UploadId, MultipartUpload: &done}); err != nil {
-			t.Fatal(err)
-		}
-		if got := f.get(t, bucket, key); len(got) != 5242890 || got != strings.Repeat("0123456789", 524289) {
-			t.Errorf("%q: %d bytes", algorithm, len(got))
-		}
-		if a, _ := f.take(); len(a) != 1 || a[0].Size != 5242890 {
-			t.Errorf("arrivals %+v", a)
-		}
 	}
 }
 
@@ -440,131 +256,8 @@ func TestKeysThatCannotBeStored(t *testing.T) {
 }
 
 // A body that ends early leaves nothing behind, whatever vouches for its content.
-func TestTruncatedBody(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
-	bucket := f.bucket(t, "truncated")
-	f.put(t, bucket, "existing", "whole")
-	f.take()
-	for _, key := range []string{"new", "existing"} {
-		for _, hash := range []string{unsigned, strings.Repeat("0", 64)} {
-			req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, f.http.URL+"/truncated/"+key, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			req.ContentLength = 1 << 20
-			req.Header.Set("X-Amz-Content-Sha256", hash)
-			signer := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true })
-			if err := signer.SignHTTP(t.Context(), aws.Credentials{AccessKeyID: testKey, SecretAccessKey: testSecret}, req, hash, "s3", "us-east-1", time.Now()); err != nil {
-				t.Fatal(err)
-			}
-			conn, err := net.Dial("tcp", f.http.Listener.Addr().String())
-			if err != nil {
-				t.Fatal(err)
-			}
-			fmt.Fprintf(conn, "PUT /truncated/%s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n", key, req.URL.Host, req.ContentLength)
-			if err := req.Header.Write(conn); err != nil {
-				t.Fatal(err)
-			}
-			fmt.Fprintf(conn, "\r\n%s", strings.Repeat("half", 1000))
-			if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
-				t.Fatal(err)
-			}
-			answer, _ := io.ReadAll(conn)
-			conn.Close()
-			if len(answer) > 0 && !bytes.Contains(answer, []byte("IncompleteBody")) {
-				t.Errorf("%s: %s", key, answer)
-			}
-		}
-	}
-	if keys := f.keys(t, bucket, "", ""); !slices.Equal(keys, []string{"existing"}) {
-		t.Errorf("listed %q", keys)
-	}
-	if got := f.get(t, bucket, "existing"); got != "whole" {
-		t.Errorf("existing holds %q", got)
-	}
-	if a, _ := f.take(); len(a) != 0 {
-		t.Errorf("arrivals %+v", a)
-	}
-}
 
 // trailer encodes a body in aws-chunked form with a CRC-32 behind it.
-func trailer(data string, chunk int, sum uint32) string {
-	var b strings.Builder
-	for len(data) > 0 {
-		n := min(chunk, len(data))
-		fmt.Fprintf(&b, "%x\r\n%s\r\n", n, data[:n])
-		data = data[n:]
-	}
-	var raw [4]byte
-	binary.BigEndian.PutUint32(raw[:], sum)
-	fmt.Fprintf(&b, "0\r\nx-amz-checksum-crc32:%s\r\n\r\n", base64.StdEncoding.EncodeToString(raw[:]))
-	return b.String()
-}
-
-func TestTrailingChecksum(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
-	bucket := f.bucket(t, "trailing")
-	data := strings.Repeat("trailing checksum ", 20000)
-	sum := crc32.ChecksumIEEE([]byte(data))
-	send := func(key, body string, decoded int) (int, string) {
-		const hash = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, f.http.URL+"/trailing/"+key, strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Header.Set("X-Amz-Content-Sha256", hash)
-		req.Header.Set("X-Amz-Trailer", "x-amz-checksum-crc32")
-		req.Header.Set("Content-Encoding", "aws-chunked")
-		req.Header.Set("X-Amz-Decoded-Content-Length", fmt.Sprint(decoded))
-		signer := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true })
-		if err := signer.SignHTTP(t.Context(), aws.Credentials{AccessKeyID: testKey, SecretAccessKey: testSecret}, req, hash, "s3", "us-east-1", time.Now()); err != nil {
-			t.Fatal(err)
-		}
-		res, err := f.http.Client().Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer res.Body.Close()
-		answer, _ := io.ReadAll(res.Body)
-		return res.StatusCode, string(answer)
-	}
-	if status, answer := send("good", trailer(data, 8192, sum), len(data)); status != 200 {
-		t.Fatalf("%d %s", status, answer)
-	}
-	if got := f.get(t, bucket, "good"); got != data {
-		t.Errorf("holds %d bytes of %d", len(got), len(data))
-	}
-	if a, _ := f.take(); len(a) != 1 || a[0].Size != int64(len(data)) {
-		t.Errorf("arrivals %+v", a)
-	}
-	bad := map[string]struct {
-		body    string
-		decoded int
-	}{
-		"wrong sum":    {trailer(data, 8192, sum+1), len(data)},
-		"too long":     {trailer(data, 8192, sum), len(data) - 1},
-		"too short":    {trailer(data, 8192, sum), len(data) + 1},
-		"cut":          {trailer(data, 8192, sum)[:len(data)/2], len(data)},
-		"no trailer":   {"5\r\nhello\r\n0\r\n\r\n", 5},
-		"huge chunk":   {"ffffffffffffffff\r\nhello", 5},
-		"not a number": {"zz\r\nhello\r\n", 5},
-		"negative":     {"-5\r\nhello\r\n", 5},
-		"empty":        {"", 5},
-	}
-	for name, b := range bad {
-		if status, answer := send("bad", b.body, b.decoded); status < 400 || status >= 500 {
-			t.Errorf("%s: %d %s", name, status, answer)
-		}
-	}
-	if keys := f.keys(t, bucket, "", ""); !slices.Equal(keys, []string{"good"}) {
-		t.Errorf("listed %q", keys)
-	}
-	if a, _ := f.take(); len(a) != 0 {
-		t.Errorf("arrivals %+v", a)
-	}
-}
 
 func TestBucketsComeAndGo(t *testing.T) {
 	t.Parallel()
@@ -641,6 +334,7 @@ func TestBucketsComeAndGo(t *testing.T) {
 }
 
 // An acknowledged object is in the bucket: either the deletion of the bucket or the write fails.
+
 func TestWritesRaceBucketDeletion(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -675,6 +369,20 @@ func TestWritesRaceBucketDeletion(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+	}
+}
+
+// A client that knows nothing but the address needs no setting: the SDK puts the bucket into the path for an
+// address without a name.
+func TestDefaultAddressing(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	c := s3.New(s3.Options{BaseEndpoint: &f.http.URL, Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider(testKey, testSecret, "")})
+	if _, err := c.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("addressed")}); err != nil {
+		t.Fatal(err)
+	}
+	if ok, err := f.BucketExists(t.Context(), "addressed"); err != nil || !ok {
+		t.Errorf("%v, %v", ok, err)
 	}
 }
 
