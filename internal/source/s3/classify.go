@@ -70,7 +70,7 @@ func (r *Remote) classify(ctx context.Context, err error, f load.File) error {
 	case status >= 400:
 		return fault.Wrap(err, fault.Invalid, subject, "%s refuses the request for %s (%d %s).", r.where, what, status, code)
 	}
-	if _, err := r.credentials.Retrieve(ctx); err != nil && ctx.Err() == nil {
+	if _, err := r.access.Credentials(ctx); err != nil && ctx.Err() == nil {
 		return fault.Wrap(err, fault.Denied, subject, "There are no credentials for %s at %s. Set PENSTOCK_SOURCE_AWS_ACCESS_KEY_ID and PENSTOCK_SOURCE_AWS_SECRET_ACCESS_KEY, or configure the AWS chain.", what, r.where)
 	}
 	return fault.Wrap(err, fault.Unavailable, subject, "%s cannot be reached for %s%s.", r.where, what, cause(err))

@@ -12,8 +12,6 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"golang.org/x/sync/semaphore"
 
@@ -30,18 +28,16 @@ type RemoteConfig struct {
 	Scratch  string // directory for downloads, emptied at the start
 	Parallel int    // downloads at a time; 0 means 8
 	Log      *slog.Logger
-	// Getenv looks up PENSTOCK_SOURCE_AWS_*; nil means os.Getenv. Without them there, credentials come from the
-	// chain every AWS program uses.
-	Getenv func(string) string
+	Getenv   func(string) string // see LoadAccess
 }
 
 // Remote is the objects of a store that is reached over HTTP.
 type Remote struct {
-	client      *awss3.Client
-	credentials aws.CredentialsProvider
-	where       string // for messages
-	scratch     *scratch
-	slots       *semaphore.Weighted
+	client  *awss3.Client
+	access  *Access
+	where   string // for messages
+	scratch *scratch
+	slots   *semaphore.Weighted
 }
 
 // NewRemote returns the objects of a store. It does not contact the store.
@@ -55,20 +51,11 @@ func NewRemote(ctx context.Context, c RemoteConfig) (*Remote, error) {
 	if err != nil {
 		return nil, err
 	}
-	getenv := c.Getenv
-	if getenv == nil {
-		getenv = os.Getenv
-	}
-	opts := []func(*config.LoadOptions) error{config.WithRegion(cmp.Or(getenv("PENSTOCK_SOURCE_AWS_REGION"), c.Region))}
-	if id := getenv("PENSTOCK_SOURCE_AWS_ACCESS_KEY_ID"); id != "" {
-		opts = append(opts, config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(
-			id, getenv("PENSTOCK_SOURCE_AWS_SECRET_ACCESS_KEY"), getenv("PENSTOCK_SOURCE_AWS_SESSION_TOKEN"))))
-	}
-	cfg, err := config.LoadDefaultConfig(ctx, opts...)
+	access, err := LoadAccess(ctx, c.Region, c.Getenv)
 	if err != nil {
-		return nil, fmt.Errorf("credentials for S3: %w", err)
+		return nil, err
 	}
-	client := awss3.NewFromConfig(cfg, func(o *awss3.Options) {
+	client := awss3.NewFromConfig(access.config, func(o *awss3.Options) {
 		// Set in any case: AWS_ENDPOINT_URL in our environment is likely to be our own address.
 		o.BaseEndpoint = nil
 		if c.Endpoint != "" {
@@ -78,7 +65,7 @@ func NewRemote(ctx context.Context, c RemoteConfig) (*Remote, error) {
 		o.DisableLogOutputChecksumValidationSkipped = true
 	})
 	return &Remote{
-		client: client, credentials: cfg.Credentials, where: cmp.Or(c.Endpoint, "AWS"), scratch: s,
+		client: client, access: access, where: cmp.Or(c.Endpoint, "AWS"), scratch: s,
 		slots: semaphore.NewWeighted(int64(cmp.Or(c.Parallel, downloads))),
 	}, nil
 }

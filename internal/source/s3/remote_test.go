@@ -185,6 +185,10 @@ func TestRemoteCredentials(t *testing.T) {
 	if err := r.CheckBucket(t.Context(), "bucket"); err != nil || !strings.Contains(auth, "Credential=ours/") || !strings.Contains(auth, "/eu-west-1/s3/") {
 		t.Errorf("ours: %v, %s", err, auth)
 	}
+	c, err := r.access.Credentials(t.Context())
+	if err != nil || c.AccessKeyID != "ours" || c.SecretAccessKey.Reveal() != "s" || !c.SessionToken.Empty() || r.access.Region != "eu-west-1" {
+		t.Errorf("%+v, %v", c, err)
+	}
 	r, _ = remote(t, "", map[string]string{})
 	if o := r.client.Options(); o.BaseEndpoint != nil || o.UsePathStyle {
 		t.Errorf("AWS itself: endpoint %v", *o.BaseEndpoint)
