@@ -183,7 +183,11 @@ func (s *Session) atomically(ctx context.Context, id string, do func() error) (e
 
 // query renders a statement for the engine and runs it.
 func (s *Session) query(ctx context.Context, q *dialect.Query, id string, out Sink) (Outcome, error) {
-	q.SuperCase = isOn(s.settings["enable_case_sensitive_super_attribute"])
+	if !q.ReadOnly && q.Target.Database != "" && q.Target.Database != s.database {
+		return Outcome{}, fault.New(fault.Unsupported, SubjectDatabase, "%s %s: a session changes the database it is connected to, which is %q; other databases can only be read. Connect to %q instead",
+			q.Verb, q.Target, s.database, q.Target.Database)
+	}
+	q.SuperCase, q.Unique = isOn(s.settings["enable_case_sensitive_super_attribute"]), s.parts.NextID()
 	cat := &catalog{ctx: ctx, conn: s.conn}
 	texts, err := q.Render(cat)
 	if err == nil {
@@ -263,11 +267,9 @@ func (c *catalog) Columns(database, schema, table string) ([]dialect.Column, boo
 	}
 	out := make([]dialect.Column, len(cols))
 	for i, col := range cols {
-		typ, err := dialect.ParseType(col.TypeName)
-		if err != nil {
-			c.err = errors.Join(c.err, err)
+		out[i] = dialect.Column{
+			Name: col.Name, Type: dialect.TypeOf(col.TypeName, col.Length, col.Precision, col.Scale), NotNull: col.Nullable == 0, Default: col.Default,
 		}
-		out[i] = dialect.Column{Name: col.Name, Type: typ}
 	}
 	return out, true
 }
