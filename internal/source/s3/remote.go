@@ -13,6 +13,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/logging"
 	"golang.org/x/sync/semaphore"
 
 	"github.com/penstock-io/penstock/internal/load"
@@ -63,6 +64,10 @@ func NewRemote(ctx context.Context, c RemoteConfig) (*Remote, error) {
 			o.UsePathStyle = true // bucket.host resolves for few of these stores
 		}
 		o.DisableLogOutputChecksumValidationSkipped = true
+		o.ClientLogMode = aws.LogRetries
+		o.Logger = logging.LoggerFunc(func(_ logging.Classification, format string, args ...any) {
+			c.Log.Debug("object store client", "endpoint", cmp.Or(c.Endpoint, "AWS"), "message", fmt.Sprintf(format, args...))
+		})
 	})
 	return &Remote{
 		client: client, access: access, where: cmp.Or(c.Endpoint, "AWS"), scratch: s,
