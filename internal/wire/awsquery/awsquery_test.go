@@ -280,3 +280,15 @@ func BenchmarkAppendText(b *testing.B) {
 		buf = awsquery.AppendText(buf[:0], text)
 	}
 }
+func TestAppendTimeIsTheLayout(t *testing.T) {
+	t.Parallel()
+	zone := time.FixedZone("x", -5*3600-30*60)
+	for _, at := range []time.Time{
+		{}, time.Unix(0, 0), time.Unix(-1, 999_999_999), time.Date(1, 2, 3, 4, 5, 6, 7_000_000, time.UTC), time.Date(2026, 12, 31, 23, 59, 59, 999_999_999, zone),
+		time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC), time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(-5, 1, 1, 0, 0, 0, 0, time.UTC),
+	} {
+		if got, want := string(awsquery.AppendTime(nil, at)), at.UTC().Format("2006-01-02T15:04:05.000Z"); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}

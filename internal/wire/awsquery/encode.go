@@ -84,7 +84,27 @@ func plainPrefix(s string) int {
 
 // AppendTime appends t as ISO 8601 with milliseconds and Z.
 func AppendTime(b []byte, t time.Time) []byte {
-	return t.UTC().AppendFormat(b, "2006-01-02T15:04:05.000Z")
+	t = t.UTC()
+	year, month, day := t.Date()
+	if year < 0 || year > 9999 {
+		return t.AppendFormat(b, "2006-01-02T15:04:05.000Z")
+	}
+	// By hand, because lists are full of times and a layout is interpreted anew for each.
+	hour, minute, second := t.Clock()
+	milli := t.Nanosecond() / 1e6
+	b = append(b, byte('0'+year/1000), byte('0'+year/100%10))
+	b = appendTwo(b, year%100, '-')
+	b = appendTwo(b, int(month), '-')
+	b = appendTwo(b, day, 'T')
+	b = appendTwo(b, hour, ':')
+	b = appendTwo(b, minute, ':')
+	b = appendTwo(b, second, '.')
+	return append(b, byte('0'+milli/100), byte('0'+milli/10%10), byte('0'+milli%10), 'Z')
+}
+
+// appendTwo appends n, which is below 100, as two digits and what follows them.
+func appendTwo(b []byte, n int, then byte) []byte {
+	return append(b, byte('0'+n/10), byte('0'+n%10), then)
 }
 
 // AppendFloat appends f in the shortest form that reads back as f.
