@@ -136,7 +136,7 @@ func open(ctx context.Context, c config.Config, log *slog.Logger, b Build) (_ *s
 		return nil, err
 	}
 	s.watch()
-	s.http, err = s.newHandler()
+	s.http, err = s.newHandler(ctx)
 	return s, err
 }
 

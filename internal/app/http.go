@@ -7,19 +7,28 @@ import (
 	"net"
 	"net/http"
 
+	"github.com/penstock-io/penstock/internal/config"
 	"github.com/penstock-io/penstock/internal/front/redshift"
 	"github.com/penstock-io/penstock/internal/front/redshiftdata"
 	"github.com/penstock-io/penstock/internal/front/redshiftserverless"
 	"github.com/penstock-io/penstock/internal/front/sts"
 	"github.com/penstock-io/penstock/internal/identity"
+	"github.com/penstock-io/penstock/internal/relay"
 	"github.com/penstock-io/penstock/internal/source/s3"
 	"github.com/penstock-io/penstock/internal/sql/dialect"
 	"github.com/penstock-io/penstock/internal/wire"
 )
 
 // newHandler puts the fronts behind one port.
-func (s *server) newHandler() (*wire.Handler, error) {
+func (s *server) newHandler(ctx context.Context) (*wire.Handler, error) {
 	address, _, err := net.SplitHostPort(s.config.Listen)
+	if err != nil {
+		return nil, err
+	}
+	if ip := net.ParseIP(address); address == "" || ip != nil && ip.IsUnspecified() {
+		address = "localhost" // as good a name as any for every interface
+	}
+	buckets, raw, err := s.elsewhere(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -30,7 +39,8 @@ func (s *server) newHandler() (*wire.Handler, error) {
 			redshiftdata.New(redshiftdata.Config{Statements: s.statements, Warehouses: s.warehouses, Catalog: catalog{s.engines}, Redact: dialect.Redact}).Service(),
 			sts.New().Service(),
 		},
-		S3:       s.s3Handler(),
+		S3:       buckets,
+		Raw:      raw,
 		Health:   http.HandlerFunc(s.health),
 		Metrics:  s.metrics.Handler(),
 		Internal: s.internal,
@@ -39,12 +49,19 @@ func (s *server) newHandler() (*wire.Handler, error) {
 	})
 }
 
-// s3Handler serves the bucket API.
-func (s *server) s3Handler() http.Handler {
+// elsewhere are the handlers of buckets and tables: the embedded stores, or the way to the endpoints that
+// have them.
+func (s *server) elsewhere(ctx context.Context) (buckets http.Handler, raw map[string]http.Handler, err error) {
 	if s.buckets != nil {
-		return s.buckets.Handler()
+		buckets = s.buckets.Handler()
+	} else if buckets, err = s.newRelay(ctx, relay.S3, s.config.S3Endpoint); err != nil {
+		return nil, nil, err
 	}
-	return s.relay("s3", s.config.S3Endpoint)
+	if s.config.DynamoDBEndpoint == config.Embedded {
+		return buckets, nil, nil
+	}
+	tables, err := s.newRelay(ctx, relay.DynamoDB, s.config.DynamoDBEndpoint)
+	return buckets, map[string]http.Handler{"dynamodb": tables}, err
 }
 
 // health is GET /_penstock/health: it answers once requests are answered.

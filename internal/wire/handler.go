@@ -42,6 +42,10 @@ type Config struct {
 	// verifies signatures and streams bodies itself, and no limit here applies to it. Nil: refused.
 	S3 http.Handler
 
+	// Raw gets, by the service of the credential scope, requests for services that are elsewhere: as they
+	// came, like S3's.
+	Raw map[string]http.Handler
+
 	Health   http.Handler // GET /_penstock/health, without authentication
 	Metrics  http.Handler // GET /_penstock/metrics, without authentication
 	Internal InternalFunc // the rest of /_penstock/, authenticated. Nil: refused
@@ -52,7 +56,7 @@ type Config struct {
 	Now     func() time.Time
 	NewID   func() string // request ids; nil for random UUIDs
 	Log     *slog.Logger
-	Observe func(Record) // called once per request except S3's; nil for none
+	Observe func(Record) // called once per request; nil for none
 }
 
 // Limits bound what one request may take. A zero value stands for the default.
@@ -145,7 +149,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		scope := sigv4.Service(r)
 		if h.S3 != nil && (scope == "s3" || scope == "" && !isAPI(r)) {
-			h.S3.ServeHTTP(w, r)
+			h.raw("s3", h.S3, w, r)
+			return
+		}
+		if next := h.Raw[scope]; next != nil {
+			h.raw(scope, next, w, r)
 			return
 		}
 		h.serve(w, r, h.api)
