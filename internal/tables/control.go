@@ -211,6 +211,7 @@ func (c Control) Trim(_ context.Context, table string, shards bool) error {
 	return c.db.store.Commit(func(b *storage.Batch) {
 		for _, st := range states {
 			st.trimNow(b, shards)
+			c.db.dropIfOver(b, st)
 		}
 	})
 }

@@ -439,6 +439,7 @@ func (db *DB) trim(st *streamState, horizon int64) error {
 		return nil
 	}
 	return db.store.Commit(func(b *storage.Batch) {
+		defer db.dropIfOver(b, st) // when mu is free again
 		st.mu.Lock()
 		defer st.mu.Unlock()
 		st.shards = slices.DeleteFunc(st.shards, func(s *stream.Shard) bool {
@@ -455,13 +456,21 @@ func (db *DB) trim(st *streamState, horizon int64) error {
 			}
 			return false
 		})
-		if len(st.shards) == 0 && st.Disabled != 0 {
-			b.Delete(storage.StreamKey(st.ID))
-			db.mu.Lock()
-			delete(db.streams, st.ID)
-			db.mu.Unlock()
-		}
 	})
+}
+
+// dropIfOver forgets a stream that is disabled and has no shards left. It runs within a build.
+func (db *DB) dropIfOver(b *storage.Batch, st *streamState) {
+	st.mu.Lock()
+	over := len(st.shards) == 0 && st.Disabled != 0
+	st.mu.Unlock()
+	if !over {
+		return
+	}
+	b.Delete(storage.StreamKey(st.ID))
+	db.mu.Lock()
+	delete(db.streams, st.ID)
+	db.mu.Unlock()
 }
 
 // lastBefore is the number of the last record from before the horizon; 0 if there is none. Times grow

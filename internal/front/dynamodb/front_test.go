@@ -31,8 +31,9 @@ type env struct {
 
 func newEnv(t *testing.T) env {
 	t.Helper()
+	now := func() time.Time { return time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC) }
 	db, err := tables.Open(tables.Config{
-		Dir: t.TempDir(), Region: wiretest.Region, Account: wiretest.Account, Now: time.Now, NewID: uuid.NewString, Log: slog.New(slog.DiscardHandler),
+		Dir: t.TempDir(), Region: wiretest.Region, Account: wiretest.Account, Now: now, NewID: uuid.NewString, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -44,17 +45,17 @@ func newEnv(t *testing.T) env {
 	})
 	control := dynamodb.Control(db)
 	h, err := wire.New(wire.Config{
-		Services: dynamodb.Services(dynamodb.Config{DB: db, Region: wiretest.Region, Endpoint: "localhost:4566", Now: time.Now}),
+		Services: dynamodb.Services(dynamodb.Config{DB: db, Region: wiretest.Region, Endpoint: "localhost:4566", Now: now}),
 		Internal: func(w http.ResponseWriter, r *http.Request, _ identity.Caller) { control.ServeHTTP(w, r) },
-		Keys:     wiretest.Keys{}, Region: wiretest.Region, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Keys:     wiretest.Keys{}, Region: wiretest.Region, Now: now, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return env{t, db, h, time.Now}
+	return env{t, db, h, now}
 }
 
-func (e env) Client() wiretest.Client { return wiretest.Client{Handler: e.handler} }
+func (e env) Client() wiretest.Client { return wiretest.Client{Handler: e.handler, Now: e.now} }
 
 func request(target string, in any) *http.Request {
 	body, _ := json.Marshal(in)

@@ -34,7 +34,7 @@ const SubjectDisk = "disk"
 type Config struct {
 	Dir     string
 	Log     *slog.Logger
-	Cache   int64  // bytes of blocks kept in memory; 0: 16 MiB
+	Cache   int64  // bytes of blocks kept in memory; 0: 32 MiB
 	MinFree int64  // writes are refused when the file system has less room, in bytes; 0: 64 MiB
 	FS      vfs.FS // nil: the operating system's
 }
@@ -78,7 +78,7 @@ type Batch struct {
 }
 
 const (
-	defaultCache   = 16 << 20
+	defaultCache   = 32 << 20
 	defaultMinFree = 64 << 20
 	memTable       = 16 << 20
 	maxGroup       = 256 // commits
