@@ -35,7 +35,8 @@ type Options struct {
 	RowsPerFile     int
 	Writers         int
 	Out             io.Writer
-	Redraw          bool // Out is a terminal: draw in place
+	Redraw          bool   // Out is a terminal: draw in place
+	Program         string // how the penstock command was called, for the commands shown at the end
 }
 
 const (

@@ -71,7 +71,7 @@ One file was refused and stopped no other. Where its error is found:
 
 Try it yourself:
 
-  eval "$(penstock env --listen %s)"
+  eval "$(%s env --listen %s)"
   aws s3 ls s3://%s/%s
   aws redshift describe-integrations
   id=$(aws redshift-data execute-statement --cluster-identifier default --database dev \
@@ -81,6 +81,6 @@ Try it yourself:
   echo "999999,me,1.50,2026-01-02 03:04:05" | aws s3 cp - s3://%s/%smine.csv
 `, s.loaded, s.rows, freshness(s.fresh), find,
 		text(bad[0][0]), text(bad[0][1]), text(bad[0][2]), text(bad[0][3]), text(bad[0][4]),
-		strings.TrimPrefix(d.Endpoint, "http://"), bucket, prefix, bucket, prefix)
+		d.Program, strings.TrimPrefix(d.Endpoint, "http://"), bucket, prefix, bucket, prefix)
 	return nil
 }
