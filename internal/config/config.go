@@ -108,7 +108,7 @@ func defaults() draft {
 	return draft{
 		listen: "127.0.0.1:4566", dataDir: "./penstock-data", region: "us-east-1", account: "123456789012",
 		key: DefaultKey, secret: DefaultKey, dynamodb: Embedded, s3: Embedded,
-		logLevel: "info", strict: "false", list: "30s", memory: "256MiB", threads: "0", drain: "10s",
+		logLevel: "info", strict: "false", list: "30s", memory: "160MiB", threads: "0", drain: "10s",
 		partners: strings.Join(KnownPartners(), ","), partnersAny: "true",
 	}
 }
