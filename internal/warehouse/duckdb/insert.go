@@ -248,7 +248,7 @@ func (l *loader) check(ctx context.Context, c *conn, u unit) error {
 		}
 		return nil
 	}
-	if !isData(err) {
+	if !mayBeData(err) {
 		return err
 	}
 	if len(u) > 1 {
@@ -259,6 +259,7 @@ func (l *loader) check(ctx context.Context, c *conn, u unit) error {
 	}
 	f := u[0]
 	if l.plan.spec.Format != load.Parquet {
+		l.s.e.w.o.Log.Info("a file is read record by record because the engine refuses it", "file", f.URL(), "query", l.req.QueryID, "err", err)
 		f.slow = true // examine finds what is wrong with it, if anything is
 		return nil
 	}

@@ -268,7 +268,7 @@ func (l *loader) tryCopy(ctx context.Context) error {
 			}
 			return l.record(ctx, l.s.conn)
 		})
-		if err == nil || !isData(err) || !restarts {
+		if err == nil || !mayBeData(err) || !restarts {
 			return err
 		}
 		if e := l.tooBad(); e != nil {
@@ -281,8 +281,10 @@ func (l *loader) tryCopy(ctx context.Context) error {
 		if e := l.tooBad(); e != nil {
 			return e
 		}
-		if l.progress() == before {
+		if l.progress() == before && isData(err) {
 			return l.unexplained(err)
+		} else if l.progress() == before {
+			return err
 		}
 	}
 }
@@ -403,7 +405,7 @@ func (l *loader) job(ctx context.Context) error {
 			}
 			return l.record(ctx, l.s.conn)
 		})
-		if err == nil || !isData(err) {
+		if err == nil || !mayBeData(err) {
 			return err
 		}
 		l.reset()
@@ -449,6 +451,13 @@ func (l *loader) oneByOne(ctx context.Context) error {
 		l.s.e.w.loads.mu.Unlock()
 	}
 	return nil
+}
+
+// mayBeData is isData, or a lack of memory: a file may be more than the engine's reader can hold, and still be
+// no trouble record by record.
+func mayBeData(err error) bool {
+	var engine *engineError
+	return isData(err) || errors.As(err, &engine) && strings.HasPrefix(engine.text, "Out of Memory")
 }
 
 // isData reports whether an error may be the fault of the files.

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"slices"
 	"strings"
@@ -332,7 +333,8 @@ func TestFiles(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			f := newFixture(t)
+			var log bytes.Buffer
+			f := newFixture(t, func(o *Options) { o.Log = slog.New(slog.NewTextHandler(&log, nil)) })
 			s := f.connect()
 			f.table(s, "a INTEGER", "b character varying(10)", "c super")
 			file := f.file("dir=1/x [1]*?.dat", c.content)
@@ -340,7 +342,11 @@ func TestFiles(t *testing.T) {
 				"fast": func(ctx context.Context, s *Session, r load.Request) (load.Result, error) { return s.Load(ctx, r) }, "slow": loadSlow,
 			} {
 				f.query(s, "TRUNCATE t")
+				log.Reset()
 				res, err := run(t.Context(), s, request(c.spec, file))
+				if refused := strings.Contains(log.String(), "record by record"); err == nil && refused != (name == "fast" && c.name == "csv quoted newline, mixed ends") {
+					t.Errorf("%s: the engine refused the file: %v: %s", name, refused, log.String())
+				}
 				got := strings.Join(f.query(s, "SELECT * FROM t"), " ")
 				if err != nil {
 					e := res.Files[0].Errors

@@ -82,16 +82,20 @@ func checkSpec(spec load.Spec) error {
 	return nil
 }
 
-// field is the SQL expression of field i in a reader's rows.
-func (p *plan) field(i int) string {
+// readName is what the reader calls field i.
+func (p *plan) readName(i int) string {
 	if p.spec.Format == load.JSON {
 		return ident(p.columns[i].Name)
 	}
-	name := fmt.Sprintf("c%d", i)
+	return fmt.Sprintf("c%d", i)
+}
+
+// field is the SQL expression of field i in a reader's rows.
+func (p *plan) field(i int) string {
 	if p.nulIsNull() {
-		return "nullif(" + name + ", chr(0))"
+		return "nullif(" + p.readName(i) + ", chr(0))"
 	}
-	return name
+	return p.readName(i)
 }
 
 // nulIsNull is NULL AS '\0', which no SQL text can hold.
@@ -159,7 +163,7 @@ func (p *plan) source(files []load.File) string {
 	list := "[" + strings.Join(paths, ", ") + "]"
 	// Keys like "dt=2026-01-01/x.csv" are no partitions to COPY.
 	common := fmt.Sprintf(", filename = '%s', hive_partitioning = false", fileColumn)
-	codec := map[load.Compression]string{load.Uncompressed: "none", load.GZIP: "gzip", load.ZSTD: "zstd"}[p.spec.Compression]
+	codec := map[load.Compression]string{load.Uncompressed: "uncompressed", load.GZIP: "gzip", load.ZSTD: "zstd"}[p.spec.Compression]
 	switch p.spec.Format {
 	case load.Parquet:
 		return "read_parquet(" + list + common + ")"

@@ -21,7 +21,7 @@ import (
 
 // Limits of a batch of records.
 const (
-	batchRecords = 4096
+	batchRecords = 16384
 	batchBytes   = 4 << 20
 )
 
@@ -71,10 +71,6 @@ func (l *loader) readRecords(ctx context.Context, c *conn, f *file, rows *int64)
 		return nil, 0, err
 	}
 	defer r.Close()
-	fields, err := l.batchConverters()
-	if err != nil {
-		return nil, 0, err
-	}
 	if rows != nil {
 		*rows = 0
 	}
@@ -83,7 +79,7 @@ func (l *loader) readRecords(ctx context.Context, c *conn, f *file, rows *int64)
 		if len(b.records) == 0 {
 			return nil
 		}
-		bad, err := l.convertBatch(ctx, c, f, fields, &b, rows)
+		bad, err := l.convertBatch(ctx, c, f, &b, rows)
 		errs = append(errs, bad...)
 		b.records = b.records[:0]
 		return err
@@ -113,6 +109,9 @@ func (l *loader) readRecords(ctx context.Context, c *conn, f *file, rows *int64)
 	if err := flush(); err != nil {
 		return nil, 0, err
 	}
+	if _, err := c.exec(ctx, "DROP TABLE IF EXISTS "+batchTable); err != nil {
+		return nil, 0, err
+	}
 	slices.SortStableFunc(errs, func(a, b load.RowError) int { return int(a.Line - b.Line) })
 	if len(errs) > l.limit {
 		errs = errs[:l.limit]
@@ -120,30 +119,26 @@ func (l *loader) readRecords(ctx context.Context, c *conn, f *file, rows *int64)
 	return errs, lines, nil
 }
 
-// batchConverters are the plan's converters for the fields of a batch.
-func (l *loader) batchConverters() ([]converter, error) {
-	var fields []converter
-	for i, col := range l.plan.columns {
-		c, err := newConverter(col, fmt.Sprintf("r[%d]", i+1), l.plan.spec)
-		if err != nil {
-			return nil, err
-		}
-		fields = append(fields, c)
-	}
-	return fields, nil
-}
+// batchTable holds the fields of a batch, under the names the engine's reader gives them.
+const batchTable = "temp.main.penstock_batch"
 
 // convertBatch finds the bad rows of a batch, and with rows inserts the others.
-func (l *loader) convertBatch(ctx context.Context, c *conn, f *file, fields []converter, b *batch, rows *int64) ([]load.RowError, error) {
-	text := string(append(b.text, ']'))
-	source := fmt.Sprintf(`(SELECT unnest(range(%d)) AS i, unnest(from_json($1, '[["VARCHAR"]]')) AS r)`, len(b.records))
-	conditions := make([]string, len(fields))
+func (l *loader) convertBatch(ctx context.Context, c *conn, f *file, b *batch, rows *int64) ([]load.RowError, error) {
+	fields := l.plan.fields
+	columns, conditions := make([]string, len(fields)), make([]string, len(fields))
 	for i, conv := range fields {
+		columns[i] = fmt.Sprintf("r[%d] AS %s", i+1, l.plan.readName(i))
 		conditions[i] = conv.bad()
+	}
+	if _, err := c.exec(ctx, fmt.Sprintf(`CREATE OR REPLACE TEMP TABLE penstock_batch AS SELECT penstock_i, %s FROM
+		(SELECT unnest(range(%d)) AS penstock_i, unnest(from_json($1, '[["VARCHAR"]]')) AS r)`, strings.Join(columns, ", "), len(b.records)),
+		string(append(b.text, ']'))); err != nil {
+		return nil, err
 	}
 	var errs []load.RowError
 	var bad []string
-	err := c.each(ctx, fmt.Sprintf("SELECT i, list_position(bad, true) AS n FROM (SELECT i, [%s] AS bad FROM %s) WHERE n > 0 ORDER BY i", strings.Join(conditions, ", "), source), []any{text}, func(v []any) error {
+	err := c.each(ctx, fmt.Sprintf("SELECT penstock_i, list_position([%s], true) FROM %s WHERE %s ORDER BY 1",
+		strings.Join(conditions, ", "), batchTable, strings.Join(conditions, " OR ")), nil, func(v []any) error {
 		i, _ := v[0].(int64)
 		at, _ := v[1].(int64)
 		errs = append(errs, l.fieldError(f.File, b.records[i], int(at)-1))
@@ -153,11 +148,11 @@ func (l *loader) convertBatch(ctx context.Context, c *conn, f *file, fields []co
 	if err != nil || rows == nil || len(bad) == len(b.records) {
 		return errs, err
 	}
-	query := fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM %s", l.plan.target, idents(l.plan.names()), values(fields, converter.strict), source)
+	query := fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM %s", l.plan.target, idents(l.plan.names()), values(fields, converter.strict), batchTable)
 	if len(bad) > 0 {
-		query += " WHERE i NOT IN (" + strings.Join(bad, ", ") + ")"
+		query += " WHERE penstock_i NOT IN (" + strings.Join(bad, ", ") + ")"
 	}
-	n, err := c.exec(ctx, query, text)
+	n, err := c.exec(ctx, query+" ORDER BY penstock_i")
 	*rows += n
 	return errs, err
 }
