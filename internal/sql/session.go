@@ -20,6 +20,7 @@ type Session struct {
 	database    string
 	user        string
 	settings    map[string]string // what SET said
+	aborted     bool              // a statement of the open transaction failed: nothing but its end is taken
 	// Again says that the next statement was under way when the process died and may have taken effect: what
 	// it makes may be made, what it drops may be gone.
 	Again bool
@@ -47,10 +48,21 @@ func (s *Session) InTransaction() bool { return s.conn.InTransaction() }
 // marked with the given statement id, so that a restart can tell whether it took effect.
 func (s *Session) Run(ctx context.Context, text, id string, out Sink) (Outcome, error) {
 	stmt, err := dialect.Parse(text)
-	if err != nil {
-		return Outcome{}, err
+	s.aborted = s.aborted && s.conn.InTransaction()
+	switch stmt.(type) {
+	case *dialect.Commit, *dialect.Rollback:
+	default:
+		if s.aborted {
+			return Outcome{}, fault.New(fault.State, SubjectTransaction, "current transaction is aborted, commands ignored until end of transaction block")
+		}
 	}
-	return s.run(ctx, stmt, id, out)
+	var o Outcome
+	if err == nil {
+		o, err = s.run(ctx, stmt, id, out)
+	}
+	// What fails before it reaches the engine spoils the transaction like what fails in it.
+	s.aborted = err != nil && s.conn.InTransaction()
+	return o, err
 }
 
 // RunBatch carries out statements as one transaction, marked with id. next is called before each of them with
@@ -119,9 +131,12 @@ func (s *Session) run(ctx context.Context, stmt dialect.Statement, id string, ou
 	case *dialect.DropDatabase:
 		return Outcome{}, s.alone("DROP DATABASE", func() error { return s.dropDatabase(ctx, stmt) })
 	case *dialect.Begin:
+		if s.conn.InTransaction() {
+			return Outcome{}, nil // a warning on Redshift
+		}
 		return Outcome{}, s.conn.Begin(ctx)
 	case *dialect.Commit:
-		return Outcome{}, s.end(ctx, s.conn.Commit)
+		return Outcome{}, s.end(ctx, s.commit)
 	case *dialect.Rollback:
 		return Outcome{}, s.end(ctx, func(context.Context) error { return s.conn.Rollback() })
 	case *dialect.Set:
@@ -147,6 +162,14 @@ func (s *Session) end(ctx context.Context, finish func(context.Context) error) e
 		return nil
 	}
 	return finish(ctx)
+}
+
+// commit commits the open transaction, or says that there is nothing left of it.
+func (s *Session) commit(ctx context.Context) error {
+	if !s.aborted {
+		return s.conn.Commit(ctx)
+	}
+	return errors.Join(fault.New(fault.State, SubjectTransaction, "current transaction is aborted and was rolled back"), s.conn.Rollback())
 }
 
 // alone runs what may not run inside a transaction.

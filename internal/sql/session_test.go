@@ -286,12 +286,35 @@ func TestASelectNeedsNoTransaction(t *testing.T) {
 
 func TestAnOpenTransactionIsJoined(t *testing.T) {
 	f := open(t)
-	for _, text := range []string{"BEGIN", "INSERT INTO t VALUES (1)", "COMMIT", "COMMIT"} {
+	for _, text := range []string{"BEGIN", "BEGIN", "INSERT INTO t VALUES (1)", "COMMIT", "COMMIT"} {
 		if _, err := f.Run(t.Context(), text, "id", &collect{}); err != nil {
 			t.Fatalf("%s: %v", text, err)
 		}
 	}
 	f.heard(t, "begin", "run insert", "commit")
+}
+
+func TestAFailureBeforeTheEngineSpoilsTheTransaction(t *testing.T) {
+	for _, bad := range []string{"CREATE DATABASE x", "SELEC 1"} {
+		f := open(t)
+		for _, text := range []string{"BEGIN", "INSERT INTO t VALUES (1)"} {
+			if _, err := f.Run(t.Context(), text, "id", &collect{}); err != nil {
+				t.Fatalf("%s: %v", text, err)
+			}
+		}
+		if _, err := f.Run(t.Context(), bad, "id", &collect{}); !fault.Is(err, fault.Invalid, "") {
+			t.Errorf("%s: %v", bad, err)
+		}
+		for _, text := range []string{"INSERT INTO t VALUES (2)", "COMMIT"} {
+			if _, err := f.Run(t.Context(), text, "id", &collect{}); !fault.Is(err, fault.State, SubjectTransaction) {
+				t.Errorf("%s after %s: %v", text, bad, err)
+			}
+		}
+		if _, err := f.Run(t.Context(), "SELECT a FROM t", "id", &collect{}); err != nil {
+			t.Errorf("after the end: %v", err)
+		}
+		f.heard(t, "begin", "run insert", "rollback", "run select")
+	}
 }
 
 func TestBatch(t *testing.T) {
