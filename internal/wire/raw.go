@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net/http"
 )
@@ -49,5 +50,12 @@ func (r *recorder) WriteHeader(status int) {
 func (r *recorder) Write(b []byte) (int, error) {
 	n, err := r.ResponseWriter.Write(b)
 	r.sent += int64(n)
+	return n, err
+}
+
+// ReadFrom lets the real writer copy a file without taking it through our memory.
+func (r *recorder) ReadFrom(src io.Reader) (int64, error) {
+	n, err := io.Copy(r.ResponseWriter, src)
+	r.sent += n
 	return n, err
 }
