@@ -51,7 +51,7 @@ func syntaxAt(src string, t token) error {
 }
 
 func badToken(src string, t token) error {
-	what := ""
+	var what string
 	switch text := src[t.pos:t.end]; {
 	case text[0] == '\'' || text[0] == 'e' || text[0] == 'E':
 		what = "unterminated quoted string"

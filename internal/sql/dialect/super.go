@@ -172,7 +172,6 @@ func (r *renderer) cond(n *node, sc *scope) { r.as(n, sc, asType, "BOOLEAN") }
 func (r *renderer) sortKey(n *node, sc *scope, plain bool) {
 	k := n.kids[0]
 	key := lastKid(k)
-	c := cUnknown
 	if plain || key == nil || key.kind == nSeq {
 		r.expr(k, sc)
 		return
@@ -181,7 +180,8 @@ func (r *renderer) sortKey(n *node, sc *scope, plain bool) {
 		r.position(k, key, sc)
 		return
 	}
-	if c = r.class(key, sc); key.kind == nRef && len(key.parts) == 1 && len(key.kids) == 0 {
+	c := r.class(key, sc)
+	if key.kind == nRef && len(key.parts) == 1 && len(key.kids) == 0 {
 		// The alias of an item wins over a column of the same name.
 		for _, it := range sc.items {
 			if it.alias != "" && strings.EqualFold(it.alias, key.parts[0].name) {

@@ -39,7 +39,7 @@ func scan(src string, pos int) token {
 		return token{kind: tEOF, pos: int32(len(src)), end: int32(len(src))}
 	}
 	t := token{pos: int32(pos)}
-	end := pos
+	var end int
 	c := src[pos]
 	switch {
 	case isSpace(c):
