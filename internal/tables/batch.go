@@ -195,18 +195,18 @@ const (
 	ReasonConflict  = "TransactionConflict"
 )
 
-// TransactionCanceled is the error of a transaction of which at least one write was refused. There is a
+// TransactionCanceledError is the error of a transaction of which at least one write was refused. There is a
 // reason for each.
-type TransactionCanceled struct{ Reasons []Reason }
+type TransactionCanceledError struct{ Reasons []Reason }
 
 // Reason is why a write of a cancelled transaction was refused; its code is ReasonNone if it was not.
 type Reason struct {
 	Code    string
 	Message string
-	Item    []byte // as ConditionFailed has it
+	Item    []byte // as ConditionFailedError has it
 }
 
-func (e *TransactionCanceled) Error() string {
+func (e *TransactionCanceledError) Error() string {
 	codes := make([]string, len(e.Reasons))
 	for i, r := range e.Reasons {
 		codes[i] = r.Code
@@ -241,7 +241,7 @@ func (db *DB) Transact(_ context.Context, writes []*Write, token, fingerprint st
 	reasons := make([]Reason, len(writes))
 	refused := false
 	refuse := func(i int, err error) error {
-		var failed *ConditionFailed
+		var failed *ConditionFailedError
 		switch {
 		case errors.As(err, &failed):
 			reasons[i] = Reason{ReasonCondition, failed.Error(), failed.Item}
@@ -291,7 +291,7 @@ func (db *DB) Transact(_ context.Context, writes []*Write, token, fingerprint st
 		}
 	}
 	if refused {
-		return used, &TransactionCanceled{reasons}
+		return used, &TransactionCanceledError{reasons}
 	}
 	return used, db.commit(changes, &used, extra...)
 }

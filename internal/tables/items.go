@@ -42,11 +42,11 @@ type Write struct {
 	ReturnOld bool // when the condition fails
 }
 
-// ConditionFailed is the error of a write whose condition does not hold. Item is the item's JSON as it
+// ConditionFailedError is the error of a write whose condition does not hold. Item is the item's JSON as it
 // is, if that was asked for and there is one.
-type ConditionFailed struct{ Item []byte }
+type ConditionFailedError struct{ Item []byte }
 
-func (e *ConditionFailed) Error() string { return "The conditional request failed" }
+func (e *ConditionFailedError) Error() string { return "The conditional request failed" }
 
 // Result is what a write returns: the JSON of attributes, nil for none.
 type Result struct {
@@ -153,7 +153,7 @@ func checkStored(d *Description, m item.Item) error {
 	return nil
 }
 
-// evaluate returns what the write makes of the item. It is a ConditionFailed if the condition does not hold.
+// evaluate returns what the write makes of the item. It is a ConditionFailedError if the condition does not hold.
 func (p *plan) evaluate(tg *target, old *version) (version, error) {
 	if p.condition != nil {
 		m, err := old.item()
@@ -161,7 +161,7 @@ func (p *plan) evaluate(tg *target, old *version) (version, error) {
 			return version{}, err
 		}
 		if !p.condition.Holds(m) {
-			failed := &ConditionFailed{}
+			failed := &ConditionFailedError{}
 			if p.ReturnOld {
 				failed.Item = old.json()
 			}

@@ -91,7 +91,7 @@ func step(t *testing.T, r *rand.Rand, db *tables.DB, m model) {
 	case 0: // put, if it is not there
 		condition := "attribute_not_exists(pk)"
 		_, err := db.Write(ctx, &tables.Write{Kind: tables.Put, Table: "things", Item: new, Condition: &condition}, "")
-		var failed *tables.ConditionFailed
+		var failed *tables.ConditionFailedError
 		if errors.As(err, &failed) != exists {
 			t.Fatalf("putting %s, which is there: %v, failed with %v", key, exists, err)
 		}

@@ -8,7 +8,7 @@
 //
 // Sub-packages hold what can be said without a disk: number, item, expression, stream. storage is the
 // disk. What a request may not do is a *fault.Error whose message is in the service's words, because
-// programs look at them; ConditionFailed and TransactionCanceled carry more and have types of their own.
+// programs look at them; ConditionFailedError and TransactionCanceledError carry more and have types of their own.
 package tables
 
 import (

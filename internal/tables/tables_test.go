@@ -507,7 +507,7 @@ func TestTransfers(t *testing.T) {
 					{Kind: tables.Update, Table: "accounts", Item: key(from), Update: &take, Condition: &enough, Values: map[string]item.Value{":n": n}},
 					{Kind: tables.Update, Table: "accounts", Item: key(to), Update: &give, Values: map[string]item.Value{":n": n}},
 				}, "", "")
-				var no *tables.TransactionCanceled
+				var no *tables.TransactionCanceledError
 				if errors.As(err, &no) {
 					canceled.Add(1)
 				} else if err != nil {

@@ -57,8 +57,8 @@ func streamFaults() wire.FaultTable {
 
 // explained gives the errors that carry more than a message their members.
 func explained(err error) error {
-	var failed *tables.ConditionFailed
-	var canceled *tables.TransactionCanceled
+	var failed *tables.ConditionFailedError
+	var canceled *tables.TransactionCanceledError
 	switch {
 	case errors.As(err, &failed):
 		out := &wire.APIError{Shape: api.ErrConditionalCheckFailedException, Message: failed.Error(), Err: err}

@@ -113,7 +113,8 @@ func (f *front) batchWriteItem(ctx context.Context, _ identity.Caller, in *api.B
 	for _, table := range slices.Sorted(maps.Keys(in.RequestItems)) {
 		names = append(names, tableOf(table))
 		for _, r := range in.RequestItems[table] {
-			kind, raw := tables.Put, awsjson.Raw(nil)
+			var raw awsjson.Raw
+			kind := tables.Put
 			switch {
 			case r.PutRequest != nil && r.DeleteRequest != nil, r.PutRequest == nil && r.DeleteRequest == nil:
 				return nil, fault.New(fault.Invalid, tables.SubjectRequest, "Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes")

@@ -52,7 +52,7 @@ func (p *Projection) Paths() []Path { return p.paths }
 
 // Of returns what the paths lead to, each at its place; elements of lists close up.
 func (p *Projection) Of(m item.Item) item.Item {
-	return item.Item(project(item.Value{Type: item.M, Map: m}, p.paths, 0).Map)
+	return project(item.Value{Type: item.M, Map: m}, p.paths, 0).Map
 }
 
 // project returns the parts of v that the paths, all of which agree on the steps before depth, lead to.

@@ -159,7 +159,7 @@ func (s *Store) Close() error {
 	broken := s.broken
 	s.mu.Unlock()
 	if broken != nil {
-		return nil // its locks may be held for ever; the process is on its way out
+		return nil //nolint:nilerr // its locks may be held for ever; the process is on its way out
 	}
 	err := s.db.Close()
 	s.cache.Unref()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -164,13 +165,13 @@ func fillTable(db *tables.DB, n, size int) error {
 		_, err := db.BatchWrite(context.Background(), writes)
 		return 25, err
 	})
-	if err == errDone {
+	if errors.Is(err, errDone) {
 		return nil
 	}
 	return err
 }
 
-var errDone = fmt.Errorf("done")
+var errDone = errors.New("done")
 
 func getItem(b *bench) ([]figure, error) {
 	const items = 100_000
