@@ -201,6 +201,13 @@ func (c *conn) each(ctx context.Context, sql string, args []any, row func(v []an
 	return cur.err
 }
 
+// read is each in a transaction of its own. DuckDB plans a statement by the statistics of its tables and, without
+// a transaction around both, runs it on a later snapshot, whose rows need not fit them: under concurrent inserts
+// an aggregate then fails.
+func (c *conn) read(ctx context.Context, sql string, args []any, row func(v []any) error) error {
+	return c.transact(ctx, func() error { return c.each(ctx, sql, args, row) })
+}
+
 // one returns the first row of a result, nil if there is none.
 func (c *conn) one(ctx context.Context, sql string, args ...any) (first []any, err error) {
 	err = c.each(ctx, sql, args, func(v []any) error {
@@ -214,16 +221,35 @@ func (c *conn) one(ctx context.Context, sql string, args ...any) (first []any, e
 
 // transact runs do in a transaction. Whatever do or the commit returns, no transaction is open afterwards.
 func (c *conn) transact(ctx context.Context, do func() error) error {
-	if _, err := c.exec(ctx, "BEGIN TRANSACTION"); err != nil {
+	if err := c.begin(ctx); err != nil {
 		return err
 	}
 	err := do()
 	if err == nil {
-		_, err = c.exec(ctx, "COMMIT")
+		err = c.commit(ctx)
 	}
 	if err != nil {
 		c.rollback()
 	}
+	return err
+}
+
+// begin opens a transaction, unless ctx is done.
+func (c *conn) begin(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	// It takes no time, and half a BEGIN would leave a transaction nobody knows of.
+	_, err := c.exec(context.WithoutCancel(ctx), "BEGIN TRANSACTION")
+	return err
+}
+
+// commit makes the transaction durable, unless ctx is done. Once under way it takes its course.
+func (c *conn) commit(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	_, err := c.exec(context.WithoutCancel(ctx), "COMMIT")
 	return err
 }
 

@@ -34,9 +34,10 @@ func (s *Session) internal(table string) string { return ident(s.db.name) + ".pe
 func (w *Warehouse) StatementCommitted(ctx context.Context, database, id string) (committed bool, err error) {
 	err = w.with(ctx, database, func(s *Session) error {
 		return s.do(ctx, func() error {
-			found, err := s.conn.one(ctx, "SELECT 1 FROM "+s.internal("statements")+" WHERE id = ?", id)
-			committed = found != nil
-			return err
+			return s.conn.read(ctx, "SELECT 1 FROM "+s.internal("statements")+" WHERE id = ?", []any{id}, func([]any) error {
+				committed = true
+				return nil
+			})
 		})
 	})
 	if fault.Is(err, fault.NotFound, SubjectDatabase) {
@@ -74,7 +75,7 @@ func (s *Session) settled(ctx context.Context, jobID int64, keys []string, faile
 		return nil, err
 	}
 	out := map[string]load.Status{}
-	err = s.conn.each(ctx, "SELECT key, status FROM "+s.internal("files")+" WHERE job_id = $1 AND key IN (SELECT unnest(from_json($2, '[\"VARCHAR\"]')))",
+	err = s.conn.read(ctx, "SELECT key, status FROM "+s.internal("files")+" WHERE job_id = $1 AND key IN (SELECT unnest(from_json($2, '[\"VARCHAR\"]')))",
 		[]any{jobID, string(list)}, func(v []any) error {
 			if status := load.Status(v[1].(string)[0]); failed || status != load.Failed {
 				out[v[0].(string)] = status
@@ -88,7 +89,7 @@ func (s *Session) settled(ctx context.Context, jobID int64, keys []string, faile
 func (w *Warehouse) JobsInLedger(ctx context.Context, database string) (ids []int64, err error) {
 	err = w.with(ctx, database, func(s *Session) error {
 		return s.do(ctx, func() error {
-			return s.conn.each(ctx, "SELECT DISTINCT job_id FROM "+s.internal("files")+" UNION SELECT job_id FROM "+s.internal("jobs")+" ORDER BY 1", nil,
+			return s.conn.read(ctx, "SELECT DISTINCT job_id FROM "+s.internal("files")+" UNION SELECT job_id FROM "+s.internal("jobs")+" ORDER BY 1", nil,
 				func(v []any) error {
 					ids = append(ids, v[0].(int64))
 					return nil
@@ -126,7 +127,7 @@ func (w *Warehouse) JobCounts(ctx context.Context, database string) (map[int64]J
 	counts := map[int64]JobCounts{}
 	err := w.with(ctx, database, func(s *Session) error {
 		return s.do(ctx, func() error {
-			return s.conn.each(ctx, `SELECT job_id, count(*) FILTER (status = 'I'), count(*) FILTER (status = 'E'),
+			return s.conn.read(ctx, `SELECT job_id, count(*) FILTER (status = 'I'), count(*) FILTER (status = 'E'),
 				CAST(coalesce(sum(rows) FILTER (status = 'I'), 0) AS BIGINT), CAST(coalesce(sum(size) FILTER (status = 'I'), 0) AS BIGINT),
 				epoch_us(max(settled)) FROM `+s.internal("files")+` GROUP BY job_id`, nil, func(v []any) error {
 				c := JobCounts{Loaded: v[1].(int64), Failed: v[2].(int64), Rows: v[3].(int64), Bytes: v[4].(int64)}

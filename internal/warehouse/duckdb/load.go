@@ -359,7 +359,7 @@ func (l *loader) inTransaction(ctx context.Context, do func() error) error {
 	err := do()
 	if err != nil && s.fresh {
 		s.conn.rollback()
-		_, e := s.conn.exec(context.WithoutCancel(ctx), "BEGIN TRANSACTION")
+		e := s.conn.begin(context.WithoutCancel(ctx))
 		s.open = e == nil
 		err = errors.Join(err, e)
 	}

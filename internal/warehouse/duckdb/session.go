@@ -115,8 +115,7 @@ func (s *Session) Close() error {
 // disconnect ends the connection. An open transaction is over, all but in name.
 func (s *Session) disconnect() {
 	if s.rows != nil {
-		s.rows.cur.close()
-		s.rows = nil
+		s.rows.end()
 	}
 	s.conn.close()
 	s.aborted, s.lost = s.open, true
@@ -146,8 +145,7 @@ func (s *Session) ready(ctx context.Context) error {
 // alive ends the reading of a result and sees to it that there is a connection.
 func (s *Session) alive(ctx context.Context) error {
 	if s.rows != nil {
-		s.rows.cur.close()
-		s.rows = nil
+		s.rows.end()
 	}
 	if s.closed {
 		return fault.New(fault.Unavailable, SubjectWarehouse, "the connection to the warehouse was closed; connect again")
@@ -207,7 +205,7 @@ func (s *Session) Begin(ctx context.Context) error {
 		if s.open {
 			return fault.New(fault.State, SubjectTransaction, "there is already a transaction in progress")
 		}
-		_, err := s.conn.exec(ctx, "BEGIN TRANSACTION")
+		err := s.conn.begin(ctx)
 		s.open, s.fresh = err == nil, err == nil
 		return err
 	})
@@ -228,10 +226,9 @@ func (s *Session) Commit(ctx context.Context) error {
 	if aborted {
 		return fault.New(fault.State, SubjectTransaction, "current transaction is aborted and was rolled back")
 	}
-	// Not to be interrupted half way: a commit that is under way takes its course.
-	if _, err := s.conn.exec(context.WithoutCancel(ctx), "COMMIT"); err != nil {
+	if err := s.conn.commit(ctx); err != nil {
 		s.conn.rollback()
-		return s.e.classify(context.WithoutCancel(ctx), err)
+		return s.e.classify(ctx, err)
 	}
 	if marked {
 		s.e.w.prune(s)
@@ -306,35 +303,76 @@ func (s *Session) Query(ctx context.Context, sql string) (*Rows, error) {
 	if err := guardText(sql); err != nil {
 		return nil, s.settle(ctx, err)
 	}
-	st, err := s.conn.prepare(ctx, sql)
-	if err == nil {
-		kind := mapping.PreparedStatementType(st)
-		if err = guardKind(kind); err == nil {
-			err = guardDrop(sql, kind, s.e.system)
-		}
-		if err != nil {
-			mapping.DestroyPrepare(&st)
-		}
-	}
-	var cur *cursor
-	if err == nil {
-		cur, err = s.conn.run(ctx, st, nil)
-	}
+	rows, err := s.start(ctx, sql)
 	if err != nil {
 		return nil, s.settle(ctx, err)
 	}
-	s.rows = &Rows{s: s, ctx: ctx, cur: cur}
-	return s.rows, nil
+	s.rows = rows
+	return rows, nil
+}
+
+// start runs a statement up to its first rows. Without an open transaction it is one by itself, from before it
+// is planned to the end of its result (see conn.read).
+func (s *Session) start(ctx context.Context, sql string) (_ *Rows, err error) {
+	r := &Rows{s: s, ctx: ctx, alone: !s.open}
+	if r.alone {
+		if err := s.conn.begin(ctx); err != nil {
+			return nil, err
+		}
+		defer func() {
+			if err != nil {
+				s.conn.rollback()
+			}
+		}()
+	}
+	st, err := s.conn.prepare(ctx, sql)
+	if err != nil {
+		return nil, err
+	}
+	kind := mapping.PreparedStatementType(st)
+	if err = guardKind(kind); err == nil {
+		err = guardDrop(sql, kind, s.e.system)
+	}
+	if err != nil {
+		mapping.DestroyPrepare(&st)
+		return nil, err
+	}
+	if r.cur, err = s.conn.run(ctx, st, nil); err != nil {
+		return nil, err
+	}
+	// The result of a change is complete; what it changed is durable before anyone sees it.
+	if r.alone && kind != mapping.StatementTypeSelect && kind != mapping.StatementTypeExplain {
+		r.alone = false
+		if err := s.conn.commit(ctx); err != nil {
+			r.cur.close()
+			return nil, err
+		}
+	}
+	return r, nil
 }
 
 // Rows is the result of a statement, read from the engine as it is asked for: it takes no more memory than
 // one chunk of rows.
 type Rows struct {
-	s    *Session
-	ctx  context.Context //nolint:containedctx // of the statement, which goes on while its rows are read
-	cur  *cursor
-	err  error
-	done bool
+	s     *Session
+	ctx   context.Context //nolint:containedctx // of the statement, which goes on while its rows are read
+	cur   *cursor
+	alone bool // the statement's transaction ends with the result
+	err   error
+	done  bool
+}
+
+// end lets go of the result. The caller holds the session's lock.
+func (r *Rows) end() {
+	r.cur.close()
+	if r.alone {
+		r.alone = false
+		// It has changed nothing but perhaps a sequence.
+		if err := r.s.conn.commit(context.WithoutCancel(r.ctx)); err != nil {
+			r.s.conn.rollback()
+		}
+	}
+	r.s.rows = nil
 }
 
 // HasResultSet reports whether the statement returns rows.
@@ -369,6 +407,9 @@ func (r *Rows) Next() bool {
 	}
 	r.done = true
 	r.err = r.s.settle(r.ctx, r.cur.err)
+	if r.s.rows == r {
+		r.end()
+	}
 	return false
 }
 
@@ -387,8 +428,7 @@ func (r *Rows) Close() error {
 	defer r.s.mu.Unlock()
 	r.done = true
 	if r.s.rows == r {
-		r.cur.close()
-		r.s.rows = nil
+		r.end()
 	}
 	return nil
 }
