@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -162,6 +163,13 @@ func (s *Server) Tail(n int) string {
 	return strings.Join(s.raw[max(0, len(s.raw)-n):], "\n")
 }
 
+// Log returns the log so far as text, a line each.
+func (s *Server) Log() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.raw)
+}
+
 // Messages returns how often each message was logged.
 func (s *Server) Messages() map[string]int {
 	s.mu.Lock()
@@ -215,6 +223,17 @@ type Clients struct {
 	Data       *redshiftdata.Client
 	Serverless *redshiftserverless.Client
 	STS        *sts.Client
+
+	at At
+}
+
+// At is where statements run. The zero value is the database dev of the cluster default.
+type At struct{ Cluster, Workgroup, Database string }
+
+// On returns clients whose statements run elsewhere.
+func (c Clients) On(at At) Clients {
+	c.at = at
+	return c
 }
 
 // Config is an SDK configuration for the endpoint. It tries again at once rather than after seconds, and it does

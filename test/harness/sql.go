@@ -15,11 +15,21 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
-// Exec hands in a statement on the default warehouse's dev database and returns its id.
+// Exec hands in a statement and returns its id.
 func (c Clients) Exec(ctx context.Context, sql string) (string, error) {
-	out, err := c.Data.ExecuteStatement(ctx, &redshiftdata.ExecuteStatementInput{
-		ClusterIdentifier: aws.String("default"), Database: aws.String("dev"), Sql: aws.String(sql),
-	})
+	in := &redshiftdata.ExecuteStatementInput{Database: aws.String("dev"), Sql: aws.String(sql)}
+	if c.at.Database != "" {
+		in.Database = aws.String(c.at.Database)
+	}
+	switch {
+	case c.at.Workgroup != "":
+		in.WorkgroupName = aws.String(c.at.Workgroup)
+	case c.at.Cluster != "":
+		in.ClusterIdentifier = aws.String(c.at.Cluster)
+	default:
+		in.ClusterIdentifier = aws.String("default")
+	}
+	out, err := c.Data.ExecuteStatement(ctx, in)
 	if err != nil {
 		return "", err
 	}
