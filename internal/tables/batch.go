@@ -84,11 +84,11 @@ func (db *DB) BatchWrite(_ context.Context, writes []*Write) (Usage, error) {
 	}
 	unlock := db.lockAll(changes)
 	defer unlock()
+	if err := db.fetchAll(changes); err != nil {
+		return used, err
+	}
 	for i := range changes {
 		c := &changes[i]
-		if c.old, err = fetch(db.store, &c.target); err != nil {
-			return used, err
-		}
 		if c.new, err = plans[i].evaluate(&c.target, &c.old); err != nil {
 			return used, err
 		}
@@ -278,12 +278,12 @@ func (db *DB) Transact(_ context.Context, writes []*Write, token, fingerprint st
 		}
 		extra = append(extra, mark)
 	}
+	if err := db.fetchAll(changes); err != nil {
+		return used, err
+	}
 	for i := range changes {
 		reasons[i].Code = ReasonNone
 		c := &changes[i]
-		if c.old, err = fetch(db.store, &c.target); err != nil {
-			return used, err
-		}
 		if c.new, err = plans[i].evaluate(&c.target, &c.old); err != nil {
 			if err := refuse(i, err); err != nil {
 				return used, err

@@ -220,21 +220,22 @@ func (db *DB) Write(_ context.Context, w *Write, returns string) (*Result, error
 	}
 	unlock := db.locks.lock([]uint64{tg.lockID()})
 	defer unlock()
-	c := change{target: tg}
-	if c.old, err = fetch(db.store, &tg); err != nil {
+	changes := []change{{target: tg}}
+	if err := db.fetchAll(changes); err != nil {
 		return nil, err
 	}
+	c := &changes[0]
 	if c.new, err = p.evaluate(&tg, &c.old); err != nil {
 		return nil, err
 	}
 	out := &Result{}
-	if err := db.commit([]change{c}, &out.Usage); err != nil {
+	if err := db.commit(changes, &out.Usage); err != nil {
 		return nil, err
 	}
 	if len(d.Local) > 0 {
 		out.Collection = tg.key.Only([]string{d.Key.Hash.Name}).JSON()
 	}
-	out.Attributes, err = p.returned(returns, &c)
+	out.Attributes, err = p.returned(returns, c)
 	return out, err
 }
 

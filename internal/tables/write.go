@@ -91,6 +91,19 @@ func fetch(r storage.Reader, tg *target) (version, error) {
 	return version{raw: raw}, err
 }
 
+// fetchAll reads the items that changes are about, which the caller has locked.
+func (db *DB) fetchAll(changes []change) error {
+	keys := make([][]byte, len(changes))
+	for i := range changes {
+		keys[i] = changes[i].storeKey()
+	}
+	values, err := db.store.GetAll(keys)
+	for i, raw := range values {
+		changes[i].old = version{raw: raw}
+	}
+	return err
+}
+
 // A change is what a write does to one item.
 type change struct {
 	target

@@ -58,6 +58,30 @@ func get(r pebble.Reader, key []byte) ([]byte, bool, error) {
 	return out, true, nil
 }
 
+// GetAll returns copies of values as they are now, nil where there is none. It is made for keys of which many
+// are not there: unlike Get it asks the filters of the lowest level, which Get takes to hold the key.
+func (s *Store) GetAll(keys [][]byte) ([][]byte, error) {
+	it, err := s.db.NewIter(&pebble.IterOptions{UseL6Filters: true})
+	if err != nil {
+		return nil, failed(err)
+	}
+	out := make([][]byte, len(keys))
+	for i, key := range keys {
+		if !it.SeekPrefixGE(key) {
+			continue
+		}
+		value, err := it.ValueAndErr()
+		if err != nil {
+			break // Close tells
+		}
+		out[i] = append(make([]byte, 0, len(value)), value...)
+	}
+	if err := it.Close(); err != nil {
+		return nil, failed(err)
+	}
+	return out, nil
+}
+
 func iterate(r pebble.Reader, lower, upper []byte) (*Iterator, error) {
 	it, err := r.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
 	if err != nil {
