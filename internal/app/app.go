@@ -29,6 +29,7 @@ import (
 	"github.com/penstock-io/penstock/internal/statements"
 	"github.com/penstock-io/penstock/internal/store/sqlite"
 	"github.com/penstock-io/penstock/internal/supervise"
+	"github.com/penstock-io/penstock/internal/tables"
 	"github.com/penstock-io/penstock/internal/warehouses"
 	"github.com/penstock-io/penstock/internal/wire"
 	"github.com/penstock-io/penstock/internal/zeroetl"
@@ -52,6 +53,7 @@ type server struct {
 	store   *sqlite.DB
 	buckets *buckets.Server // nil when the buckets are elsewhere
 	objects s3.Objects
+	tables  *tables.DB // nil when the tables are elsewhere
 	engines *engines
 
 	accounts     *account.Service
@@ -88,6 +90,9 @@ func serve(ctx context.Context, c config.Config, log *slog.Logger, b Build, read
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return stopped(s.supervisor.Run(ctx)) })
 	group.Go(func() error { return stopped(s.runner.Run(ctx)) })
+	if s.tables != nil {
+		group.Go(func() error { return stopped(s.tables.Run(ctx)) })
+	}
 	select {
 	case <-s.supervisor.Ready():
 	case <-ctx.Done():
@@ -126,6 +131,9 @@ func open(ctx context.Context, c config.Config, log *slog.Logger, b Build) (_ *s
 	s.closers = append(s.closers, s.store.Close)
 	s.accounts = account.NewService(partition, c.Region, c.AccountID, account.Credential{AccessKeyID: c.AccessKeyID, Secret: c.SecretAccessKey})
 	if err := s.openObjects(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.openTables(); err != nil {
 		return nil, err
 	}
 	if err := s.openDomains(); err != nil {

@@ -6,8 +6,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 
 	"github.com/penstock-io/penstock/internal/config"
+	"github.com/penstock-io/penstock/internal/front/dynamodb"
 	"github.com/penstock-io/penstock/internal/front/redshift"
 	"github.com/penstock-io/penstock/internal/front/redshiftdata"
 	"github.com/penstock-io/penstock/internal/front/redshiftserverless"
@@ -32,13 +34,17 @@ func (s *server) newHandler(ctx context.Context) (*wire.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	services := []*wire.Service{
+		redshift.New(redshift.Config{Integrations: s.integrations, Warehouses: s.warehouses, Address: address}).Service(),
+		redshiftserverless.New(redshiftserverless.Config{Warehouses: s.warehouses, Address: address}).Service(),
+		redshiftdata.New(redshiftdata.Config{Statements: s.statements, Warehouses: s.warehouses, Catalog: catalog{s.engines}, Redact: dialect.Redact}).Service(),
+		sts.New().Service(),
+	}
+	if s.tables != nil {
+		services = append(services, dynamodb.Services(dynamodb.Config{DB: s.tables, Region: s.config.Region, Endpoint: s.config.Listen, Now: s.now})...)
+	}
 	return wire.New(wire.Config{
-		Services: []*wire.Service{
-			redshift.New(redshift.Config{Integrations: s.integrations, Warehouses: s.warehouses, Address: address}).Service(),
-			redshiftserverless.New(redshiftserverless.Config{Warehouses: s.warehouses, Address: address}).Service(),
-			redshiftdata.New(redshiftdata.Config{Statements: s.statements, Warehouses: s.warehouses, Catalog: catalog{s.engines}, Redact: dialect.Redact}).Service(),
-			sts.New().Service(),
-		},
+		Services: services,
 		S3:       buckets,
 		Raw:      raw,
 		Health:   http.HandlerFunc(s.health),
@@ -73,9 +79,13 @@ func (s *server) health(w http.ResponseWriter, _ *http.Request) {
 // maxEvents is how large a notification of S3 events may be.
 const maxEvents = 1 << 20
 
-// internal serves the rest of /_penstock/, authenticated. POST /_penstock/s3-events takes S3 event
-// notification JSON from stores that are not embedded.
+// internal serves the rest of /_penstock/, authenticated: the control of embedded tables, and POST
+// /_penstock/s3-events, which takes S3 event notification JSON from stores that are not embedded.
 func (s *server) internal(w http.ResponseWriter, r *http.Request, _ identity.Caller) {
+	if strings.HasPrefix(r.URL.Path, "/_penstock/tables/") && s.tables != nil {
+		dynamodb.Control(s.tables).ServeHTTP(w, r)
+		return
+	}
 	if r.URL.Path != "/_penstock/s3-events" {
 		http.Error(w, `{"message":"there is nothing at this path"}`, http.StatusNotFound)
 		return

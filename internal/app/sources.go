@@ -7,12 +7,15 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/google/uuid"
+
 	"github.com/penstock-io/penstock/internal/buckets"
 	"github.com/penstock-io/penstock/internal/config"
 	"github.com/penstock-io/penstock/internal/fault"
 	"github.com/penstock-io/penstock/internal/load"
 	"github.com/penstock-io/penstock/internal/source/s3"
 	"github.com/penstock-io/penstock/internal/store/sqlite"
+	"github.com/penstock-io/penstock/internal/tables"
 	"github.com/penstock-io/penstock/internal/zeroetl"
 )
 
@@ -36,6 +39,21 @@ func (s *server) openObjects(ctx context.Context) (err error) {
 	s.closers = append(s.closers, s.buckets.Close)
 	s.objects, err = s3.NewLocal(s.buckets, scratch)
 	return err
+}
+
+// openTables opens the embedded tables. Nothing is read from disk until somebody uses one.
+func (s *server) openTables() (err error) {
+	if s.config.DynamoDBEndpoint != config.Embedded {
+		return nil
+	}
+	s.tables, err = tables.Open(tables.Config{
+		Dir: filepath.Join(s.config.DataDir, "tables"), Region: s.config.Region, Account: s.config.AccountID, Now: s.now, NewID: uuid.NewString, Log: s.log,
+	})
+	if err != nil {
+		return err
+	}
+	s.closers = append(s.closers, s.tables.Close)
+	return nil
 }
 
 // endpointURL is a setting as the SDK wants it: empty for AWS's own resolution.
