@@ -120,10 +120,9 @@ func (db *DB) lockAll(changes []change) (unlock func()) {
 // BatchGetResult is what a batch found: for each Read the JSON of the items, in no particular order, and
 // the indexes of the keys that were left out because the answer is full.
 type BatchGetResult struct {
-	Items    [][][]byte
-	Left     [][]int
-	Usage    Usage
-	Distinct bool
+	Items [][][]byte
+	Left  [][]int
+	Usage Usage
 }
 
 // BatchGet reads items of several tables. An answer holds at most 16 MiB.

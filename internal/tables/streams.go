@@ -18,7 +18,8 @@ import (
 type streamState struct {
 	mu sync.Mutex
 	stream.Stream
-	shards []*stream.Shard
+	shards  []*stream.Shard
+	trimmed int64 // when records were last looked for that are too old; milliseconds
 }
 
 // open returns the shard that takes records of the hash. mu is held.
@@ -179,7 +180,9 @@ func (db *DB) ListStreams(_ context.Context, table, after string, limit int) (li
 	db.mu.RLock()
 	for _, st := range db.streams {
 		if text := db.StreamARN(&st.Stream); (table == "" || st.Table == table) && text > after {
+			st.mu.Lock()
 			list = append(list, StreamInfo{Stream: st.Stream, ARN: text})
+			st.mu.Unlock()
 		}
 	}
 	db.mu.RUnlock()
@@ -386,7 +389,7 @@ func (db *DB) TendStreams(ctx context.Context) error {
 		if err := db.rollOld(st, now); err != nil {
 			return err
 		}
-		if err := db.trim(st, now-db.times().StreamRetention.Milliseconds()); err != nil {
+		if err := db.trim(st, now); err != nil {
 			return err
 		}
 	}
@@ -411,10 +414,20 @@ func (db *DB) rollOld(st *streamState, now int64) error {
 	})
 }
 
-// trim removes the records from before the horizon, in milliseconds, the shards that then have nothing
-// and take nothing, and the stream if it has no shards left.
-func (db *DB) trim(st *streamState, horizon int64) error {
+// trimEvery is how often records are looked for that are too old.
+const trimEvery = time.Minute
+
+// trim removes the records that are too old, the shards that then have nothing and take nothing, and the
+// stream if it has no shards left.
+func (db *DB) trim(st *streamState, now int64) error {
+	retention := db.times().StreamRetention.Milliseconds()
+	horizon := now - retention
 	st.mu.Lock()
+	if now-st.trimmed < min(retention/100, trimEvery.Milliseconds()) {
+		st.mu.Unlock()
+		return nil
+	}
+	st.trimmed = now
 	shards := make([]stream.Shard, len(st.shards))
 	for i, s := range st.shards {
 		shards[i] = *s

@@ -39,10 +39,7 @@ const (
 	SubjectIterator   = "iterator"   // Expired
 	SubjectPolicy     = "policy"     // NotFound
 	SubjectToken      = "token"      // Conflict: the token stood for another transaction
-	SubjectTag        = "tag"        // Limit
 	SubjectBackups    = "backups"    // State: point-in-time recovery is off
-	SubjectExport     = "export"     // NotFound, Conflict
-	SubjectExportTime = "exportTime" // Invalid
 	SubjectThroughput = "throughput" // Throttled: provoked through Control
 	SubjectRequest    = "request"    // Invalid: the parameters do not go together
 )
@@ -89,9 +86,10 @@ type DB struct {
 	gates gates
 	locks locks
 
-	settings    atomic.Pointer[Settings]
-	staleBefore atomic.Int64  // iterators issued before this are expired, whatever their age; milliseconds
-	wake        chan struct{} // tells Run that there is something to do; holds one
+	settings     atomic.Pointer[Settings]
+	forgotTokens atomic.Int64  // when old tokens were last looked for; milliseconds
+	staleBefore  atomic.Int64  // iterators issued before this are expired, whatever their age; milliseconds
+	wake         chan struct{} // tells Run that there is something to do; holds one
 
 	opening sync.Mutex
 	mu      sync.RWMutex

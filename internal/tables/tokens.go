@@ -38,12 +38,19 @@ func (db *DB) remembered(token, fingerprint string) (done bool, mark pair, err e
 	return false, pair{key, b}, err
 }
 
-// forgetTokens removes tokens that are no longer remembered.
+// forgetTokens removes tokens that are no longer remembered. There may be many, so it looks for them ten
+// times in their lifetime and no more.
 func (db *DB) forgetTokens(context.Context) error {
+	lifetime := db.times().TokenLifetime.Milliseconds()
+	if now := db.now(); now-db.forgotTokens.Load() < lifetime/10 {
+		return nil
+	} else {
+		db.forgotTokens.Store(now)
+	}
 	if err := db.ready(); err != nil {
 		return err
 	}
-	horizon := db.now() - db.times().TokenLifetime.Milliseconds()
+	horizon := db.now() - lifetime
 	var old [][]byte
 	err := each(db.store, storage.TokenPrefix(), func(key, value []byte) error {
 		var t rememberedToken
