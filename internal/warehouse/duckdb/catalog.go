@@ -99,7 +99,7 @@ func (s *Session) columnsIn(ctx context.Context, database, schema, table string)
 // matches all, an empty database is the session's.
 func (s *Session) Schemas(ctx context.Context, database, pattern string) ([]string, error) {
 	var names []string
-	if err := s.known(database); err != nil {
+	if err := s.known(ctx, database); err != nil {
 		return nil, err
 	}
 	err := s.do(ctx, func() error {
@@ -120,7 +120,7 @@ func (s *Session) Schemas(ctx context.Context, database, pattern string) ([]stri
 // match all, an empty database is the session's.
 func (s *Session) Tables(ctx context.Context, database, schemaPattern, tablePattern string) ([]TableInfo, error) {
 	var tables []TableInfo
-	if err := s.known(database); err != nil {
+	if err := s.known(ctx, database); err != nil {
 		return nil, err
 	}
 	err := s.do(ctx, func() error {
@@ -151,13 +151,13 @@ func (s *Session) orOwn(database string) string {
 
 // known fails for a database that does not exist. It is called before the session's lock is taken, which comes
 // after the warehouse's.
-func (s *Session) known(database string) error {
+func (s *Session) known(ctx context.Context, database string) error {
 	if database == "" || strings.EqualFold(database, s.db.name) {
 		return nil
 	}
 	s.e.w.mu.Lock()
 	defer s.e.w.mu.Unlock()
-	_, err := s.e.database(database)
+	_, err := s.e.database(ctx, database)
 	return err
 }
 

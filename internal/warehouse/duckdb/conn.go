@@ -229,7 +229,7 @@ func (c *conn) transact(ctx context.Context, do func() error) error {
 		err = c.commit(ctx)
 	}
 	if err != nil {
-		c.rollback()
+		c.rollback(ctx)
 	}
 	return err
 }
@@ -254,8 +254,8 @@ func (c *conn) commit(ctx context.Context) error {
 }
 
 // rollback ends a transaction, also one the engine has given up already.
-func (c *conn) rollback() {
-	_, _ = c.exec(context.Background(), "ROLLBACK") // fails only where there is nothing to roll back
+func (c *conn) rollback(ctx context.Context) {
+	_, _ = c.exec(context.WithoutCancel(ctx), "ROLLBACK") // fails only where there is nothing to roll back
 }
 
 // cursor is a result being read, chunk by chunk.

@@ -91,13 +91,13 @@ func unknownDatabase(name string) error {
 }
 
 // database finds a database. DuckDB's names do not tell upper case from lower, so nothing here does.
-func (e *engine) database(name string) (*dbState, error) {
+func (e *engine) database(ctx context.Context, name string) (*dbState, error) {
 	db := e.databases[strings.ToLower(name)]
 	if db == nil {
 		return nil, unknownDatabase(name)
 	}
 	if db.err == nil && e.refuses(db.name) {
-		if err := e.reattach(db); err != nil {
+		if err := e.reattach(ctx, db); err != nil {
 			return nil, err
 		}
 	}
@@ -110,18 +110,19 @@ func (e *engine) database(name string) (*dbState, error) {
 
 // reattach makes a database usable again that the engine has given up because it could not be checkpointed, as
 // on a full disk. What was committed is in its file and its log. The caller holds Warehouse.mu.
-func (e *engine) reattach(db *dbState) error {
+func (e *engine) reattach(ctx context.Context, db *dbState) error {
+	ctx = context.WithoutCancel(ctx)
 	if err := e.cutIdle(func(s *Session) bool { return s.db == db }); err != nil {
 		return err
 	}
 	e.w.o.Log.Warn("a database is opened again after a failed checkpoint", "database", db.name)
-	if err := e.detach(db.name); err != nil {
-		return e.classify(context.Background(), err)
+	if err := e.detach(ctx, db.name); err != nil {
+		return e.classify(ctx, err)
 	}
 	e.mu.Lock()
 	delete(e.invalid, db.name)
 	e.mu.Unlock()
-	db.err = e.attach(context.Background(), db.name)
+	db.err = e.attach(ctx, db.name)
 	return nil
 }
 
@@ -174,13 +175,14 @@ func (e *engine) attach(ctx context.Context, name string) error {
 	}
 	err = e.prepareLayout(ctx, name)
 	if err != nil {
-		err = errors.Join(err, e.detach(name))
+		err = errors.Join(err, e.detach(ctx, name))
 	}
 	return err
 }
 
-func (e *engine) detach(name string) error {
-	_, err := e.admin.exec(context.Background(), "DETACH "+ident(name))
+// detach is not cancelled: it undoes.
+func (e *engine) detach(ctx context.Context, name string) error {
+	_, err := e.admin.exec(context.WithoutCancel(ctx), "DETACH "+ident(name))
 	return err
 }
 
@@ -265,7 +267,7 @@ func (e *engine) build(ctx context.Context, name, owner, createdBy string) (err 
 	if err == nil {
 		_, err = e.admin.exec(ctx, "CHECKPOINT "+alias)
 	}
-	if err = errors.Join(err, e.detach(alias)); err != nil {
+	if err = errors.Join(err, e.detach(ctx, alias)); err != nil {
 		return err
 	}
 	if err := os.Rename(part, file); err != nil {
@@ -295,7 +297,7 @@ func (w *Warehouse) DropDatabase(ctx context.Context, name string) error {
 		return e.classify(ctx, err)
 	}
 	if db.err == nil {
-		if err := e.detach(db.name); err != nil {
+		if err := e.detach(ctx, db.name); err != nil {
 			return e.classify(ctx, err)
 		}
 	}
@@ -322,7 +324,7 @@ func (w *Warehouse) RenameDatabase(ctx context.Context, from, to string) error {
 	if err != nil {
 		return err
 	}
-	db, err := e.database(from)
+	db, err := e.database(ctx, from)
 	if err != nil {
 		return err
 	}

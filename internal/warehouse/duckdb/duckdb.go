@@ -88,7 +88,7 @@ func (w *Warehouse) Close() error {
 	if w.eng == nil {
 		return nil
 	}
-	err := w.eng.close()
+	err := w.eng.close(context.Background()) //nolint:forbidigo // the last step of a stop
 	w.eng = nil
 	return err
 }

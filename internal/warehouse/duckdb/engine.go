@@ -56,7 +56,7 @@ func open(ctx context.Context, w *Warehouse) (_ *engine, err error) {
 	e := &engine{w: w, databases: map[string]*dbState{}, sessions: map[*Session]struct{}{}, invalid: map[string]bool{}}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, e.close())
+			err = errors.Join(err, e.close(ctx))
 		}
 	}()
 	if err := os.MkdirAll(e.path(dataDir), 0o700); err != nil {
@@ -176,7 +176,8 @@ func cutWord(s, word string) (string, bool) {
 }
 
 // close ends the engine. Every step is taken, whatever becomes of the others.
-func (e *engine) close() error {
+func (e *engine) close(ctx context.Context) error {
+	ctx = context.WithoutCancel(ctx)
 	e.mu.Lock()
 	sessions := e.sessions
 	e.sessions = map[*Session]struct{}{}
@@ -188,7 +189,7 @@ func (e *engine) close() error {
 	if e.admin != nil {
 		for _, db := range e.databases {
 			if db.err == nil && !e.broken.Load() {
-				if _, err := e.admin.exec(context.Background(), "CHECKPOINT "+ident(db.name)); err != nil {
+				if _, err := e.admin.exec(ctx, "CHECKPOINT "+ident(db.name)); err != nil {
 					// The write-ahead log has everything and is read at the next start.
 					e.w.o.Log.Warn("a database could not be checkpointed at its close", "database", db.name, "err", err)
 				}

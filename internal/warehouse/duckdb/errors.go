@@ -83,6 +83,15 @@ var (
 	badSyntax = regexp.MustCompile(`^Parser Error: syntax error at (or near ".*?"|end of input)`)
 )
 
+// explainOr is explain for what the engine said, and the error itself otherwise.
+func explainOr(err error, dir string) error {
+	var engine *engineError
+	if errors.As(err, &engine) {
+		return explain(engine, dir)
+	}
+	return err
+}
+
 // explain classifies one of the engine's messages, which begin with their kind.
 func explain(err *engineError, dir string) error {
 	text := err.text

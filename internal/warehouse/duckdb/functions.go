@@ -24,7 +24,7 @@ func added(name, signature, description, definition string) function {
 
 // functions are macros: they are written out into the statements that use them and cost nothing else.
 //
-// SUPER values are JSON, on which the inspection functions work; they are false or NULL for other values.
+// What the dialect writes out by itself or brings along as Options.Macros is not among them.
 var functions = []function{
 	added("getdate", "getdate()", "the current time in UTC, without zone", `getdate() AS CAST(now() AT TIME ZONE 'UTC' AS TIMESTAMP)`),
 	added("sysdate", "sysdate()", "the start of the transaction in UTC, without zone", `sysdate() AS CAST(now() AT TIME ZONE 'UTC' AS TIMESTAMP)`),
@@ -44,25 +44,4 @@ var functions = []function{
 	added("pg_last_copy_count", "pg_last_copy_count()", "the rows of the session's last COPY", `pg_last_copy_count() AS coalesce(getvariable('penstock_last_copy_count'), 0)`),
 	added("json_parse", "json_parse(text)", "the SUPER value a JSON text stands for", `json_parse(a) AS CAST(a AS JSON)`),
 	added("json_serialize", "json_serialize(super)", "the JSON text of a SUPER value", `json_serialize(a) AS CAST(CAST(a AS JSON) AS VARCHAR)`),
-	added("is_valid_json", "is_valid_json(text)", "whether a text is a JSON object or array",
-		`is_valid_json(a) AS coalesce(json_valid(a) AND json_type(CASE WHEN json_valid(a) THEN a END) IN ('OBJECT', 'ARRAY'), false)`),
-	added("json_typeof", "json_typeof(super)", "object, array, string, number, boolean or null",
-		`json_typeof(a) AS CASE json_type(CAST(a AS JSON)) WHEN 'OBJECT' THEN 'object' WHEN 'ARRAY' THEN 'array' WHEN 'VARCHAR' THEN 'string'
-			WHEN 'BOOLEAN' THEN 'boolean' WHEN 'NULL' THEN 'null' WHEN NULL THEN NULL ELSE CASE WHEN a IS NOT NULL THEN 'number' END END`),
-	added("is_object", "is_object(super)", "whether it is an object", `is_object(a) AS json_type(CAST(a AS JSON)) = 'OBJECT'`),
-	added("is_array", "is_array(super)", "whether it is an array", `is_array(a) AS json_type(CAST(a AS JSON)) = 'ARRAY'`),
-	added("is_scalar", "is_scalar(super)", "whether it is neither object nor array nor null", `is_scalar(a) AS json_type(CAST(a AS JSON)) NOT IN ('OBJECT', 'ARRAY', 'NULL')`),
-	added("is_varchar", "is_varchar(super)", "whether it is a string", `is_varchar(a) AS json_type(CAST(a AS JSON)) = 'VARCHAR'`),
-	added("is_char", "is_char(super)", "whether it is a string", `is_char(a) AS json_type(CAST(a AS JSON)) = 'VARCHAR'`),
-	added("is_boolean", "is_boolean(super)", "whether it is true or false", `is_boolean(a) AS json_type(CAST(a AS JSON)) = 'BOOLEAN'`),
-	added("is_integer", "is_integer(super)", "whether it is a whole number that fits an integer",
-		`is_integer(a) AS json_type(CAST(a AS JSON)) IN ('BIGINT', 'UBIGINT') AND TRY_CAST(CAST(a AS JSON) AS INTEGER) IS NOT NULL`),
-	added("is_smallint", "is_smallint(super)", "whether it is a whole number that fits a smallint",
-		`is_smallint(a) AS json_type(CAST(a AS JSON)) IN ('BIGINT', 'UBIGINT') AND TRY_CAST(CAST(a AS JSON) AS SMALLINT) IS NOT NULL`),
-	added("is_bigint", "is_bigint(super)", "whether it is a whole number that fits a bigint",
-		`is_bigint(a) AS json_type(CAST(a AS JSON)) IN ('BIGINT', 'UBIGINT') AND TRY_CAST(CAST(a AS JSON) AS BIGINT) IS NOT NULL`),
-	added("is_decimal", "is_decimal(super)", "whether it is a number", `is_decimal(a) AS json_type(CAST(a AS JSON)) IN ('BIGINT', 'UBIGINT', 'DOUBLE')`),
-	added("is_float", "is_float(super)", "whether it is a number with a fraction or an exponent", `is_float(a) AS json_type(CAST(a AS JSON)) = 'DOUBLE'`),
-	added("get_array_length", "get_array_length(super)", "the number of elements of an array",
-		`get_array_length(a) AS CASE WHEN json_type(CAST(a AS JSON)) = 'ARRAY' THEN json_array_length(CAST(a AS JSON)) END`),
 }

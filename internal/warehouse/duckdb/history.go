@@ -191,7 +191,8 @@ func insertJSON[T any](ctx context.Context, c *conn, rows []T, sql string, args 
 
 // prune removes history and marks past their time, now and then, on a connection of its own. The caller holds
 // the session's lock.
-func (w *Warehouse) prune(s *Session) {
+func (w *Warehouse) prune(ctx context.Context, s *Session) {
+	ctx = context.WithoutCancel(ctx)
 	now := w.o.Now().UTC()
 	w.loads.mu.Lock()
 	last, ok := w.loads.pruned[s.db.name]
@@ -202,7 +203,7 @@ func (w *Warehouse) prune(s *Session) {
 	w.loads.pruned[s.db.name] = now
 	w.loads.mu.Unlock()
 	err := s.aside(func(c *conn) error {
-		return c.transact(context.Background(), func() error {
+		return c.transact(ctx, func() error {
 			for table, limit := range map[string]struct {
 				column string
 				age    time.Duration
@@ -210,7 +211,7 @@ func (w *Warehouse) prune(s *Session) {
 				"history": {"start_time", historyRetention}, "detail": {"start_time", historyRetention}, "errors": {"start_time", historyRetention},
 				"statements": {"committed", markRetention},
 			} {
-				if _, err := c.exec(context.Background(), fmt.Sprintf("DELETE FROM %s WHERE %s < ?", s.internal(table), limit.column), now.Add(-limit.age)); err != nil {
+				if _, err := c.exec(ctx, fmt.Sprintf("DELETE FROM %s WHERE %s < ?", s.internal(table), limit.column), now.Add(-limit.age)); err != nil {
 					return err
 				}
 			}

@@ -197,7 +197,7 @@ func (l *loader) checkAll(ctx context.Context) error {
 				}
 			}
 			if l.req.Job == nil && l.tooBad() != nil {
-				return nil // one is enough
+				break // one is enough
 			}
 		}
 		return nil
@@ -223,15 +223,12 @@ func (l *loader) checkSchemas(ctx context.Context, c *conn, files []*file) error
 		list := unit{f}.files()
 		schemas, err := l.parquetSchemas(ctx, c, list)
 		if err == nil {
+			f.schema = schemas[list[0].Path]
 			_, err = l.parquetFields(ctx, c, list[0])
 		}
-		if err != nil {
-			if err := l.blame(f, err); err != nil {
-				return err
-			}
-			continue
+		if err = l.blame(f, err); err != nil {
+			return err
 		}
-		f.schema = schemas[list[0].Path]
 	}
 	return nil
 }
@@ -242,33 +239,36 @@ func (l *loader) check(ctx context.Context, c *conn, u unit) error {
 	if err == nil {
 		_, err = c.exec(ctx, fmt.Sprintf("SELECT max(hash(%s)) FROM %s", values(fields, converter.strict), source))
 	}
-	if err == nil {
+	switch {
+	case err == nil:
 		for _, f := range u {
 			f.checked = true
 		}
 		return nil
-	}
-	if !mayBeData(err) {
+	case !mayBeData(err):
 		return err
-	}
-	if len(u) > 1 {
+	case len(u) > 1:
 		if err := l.check(ctx, c, u[:len(u)/2]); err != nil {
 			return err
 		}
 		return l.check(ctx, c, u[len(u)/2:])
 	}
-	f := u[0]
+	return l.suspect(ctx, c, u[0], err)
+}
+
+// suspect deals with the one file the engine has refused with err.
+func (l *loader) suspect(ctx context.Context, c *conn, f *file, err error) error {
 	if l.plan.spec.Format != load.Parquet {
 		l.s.e.w.o.Log.Info("a file is read record by record because the engine refuses it", "file", f.URL(), "query", l.req.QueryID, "err", err)
 		f.slow = true // examine finds what is wrong with it, if anything is
 		return nil
 	}
-	errs, e := l.parquetErrors(ctx, c, u.files()[0], l.limit)
-	if e != nil || len(errs) == 0 {
-		if e == nil {
-			e = err
-		}
+	errs, e := l.parquetErrors(ctx, c, unit{f}.files()[0], l.limit)
+	switch {
+	case e != nil:
 		return l.blame(f, e)
+	case len(errs) == 0:
+		return l.blame(f, err)
 	}
 	f.fail(errs...)
 	return nil
@@ -305,10 +305,12 @@ func (l *loader) insertRecords(ctx context.Context, f *file) error {
 	return nil
 }
 
-// blame fails a file for an error of reading it, unless the error is not of the file's making.
+// blame fails a file for an error of reading it, and returns the error if it is not of the file's making.
 func (l *loader) blame(f *file, err error) error {
 	e := load.RowError{File: f.URL()}
 	switch bad := err.(type) { //nolint:errorlint // the three are made in this package and records and not wrapped on the way
+	case nil:
+		return nil
 	case *rowsError:
 		e = bad.RowError
 	case *records.FileError:

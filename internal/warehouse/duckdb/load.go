@@ -58,7 +58,7 @@ func (s *Session) Load(ctx context.Context, req load.Request) (load.Result, erro
 		err = l.copy(ctx)
 	}
 	if err == nil {
-		s.e.w.prune(s)
+		s.e.w.prune(ctx, s)
 	}
 	return l.result(), s.settle(ctx, err)
 }
@@ -151,14 +151,6 @@ func (l *loader) pending() []*file {
 		}
 	}
 	return left
-}
-
-func (l *loader) badRows() int {
-	n := 0
-	for _, f := range l.files {
-		n += len(f.errors)
-	}
-	return n
 }
 
 // look finds files that are gone, and inspects those that need it.
@@ -358,7 +350,7 @@ func (l *loader) inTransaction(ctx context.Context, do func() error) error {
 	}
 	err := do()
 	if err != nil && s.fresh {
-		s.conn.rollback()
+		s.conn.rollback(ctx)
 		e := s.conn.begin(context.WithoutCancel(ctx))
 		s.open = e == nil
 		err = errors.Join(err, e)

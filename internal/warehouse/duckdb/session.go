@@ -36,7 +36,7 @@ type Session struct {
 }
 
 func (e *engine) connect(ctx context.Context, database, user string) (*Session, error) {
-	db, err := e.database(database)
+	db, err := e.database(ctx, database)
 	if err != nil {
 		return nil, err
 	}
@@ -78,15 +78,13 @@ func (s *Session) revive(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := again.usePath(ctx, s.path); err != nil {
-		again.conn.close()
-		err = e.classify(ctx, err)
-	}
+	err = again.usePath(ctx, s.path)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	delete(e.sessions, again)
 	if err != nil {
-		return err
+		again.conn.close()
+		return explainOr(err, e.w.o.Dir)
 	}
 	e.sessions[s] = struct{}{}
 	s.e, s.db, s.conn, s.lost = e, again.db, again.conn, false
@@ -115,7 +113,8 @@ func (s *Session) Close() error {
 // disconnect ends the connection. An open transaction is over, all but in name.
 func (s *Session) disconnect() {
 	if s.rows != nil {
-		s.rows.end()
+		s.rows.cur.close()
+		s.rows = nil
 	}
 	s.conn.close()
 	s.aborted, s.lost = s.open, true
@@ -145,7 +144,7 @@ func (s *Session) ready(ctx context.Context) error {
 // alive ends the reading of a result and sees to it that there is a connection.
 func (s *Session) alive(ctx context.Context) error {
 	if s.rows != nil {
-		s.rows.end()
+		s.rows.end(ctx)
 	}
 	if s.closed {
 		return fault.New(fault.Unavailable, SubjectWarehouse, "the connection to the warehouse was closed; connect again")
@@ -174,24 +173,24 @@ func (s *Session) settle(ctx context.Context, err error) error {
 		return nil
 	}
 	if s.open && !s.aborted {
-		s.conn.rollback()
+		s.conn.rollback(ctx)
 		s.aborted = true
 	}
 	if text := err.Error(); isDiskFull(text) && !strings.Contains(text, walSuffix) {
-		s.reclaim()
+		s.reclaim(context.WithoutCancel(ctx))
 	}
 	return s.e.classify(ctx, err)
 }
 
 // reclaim makes the room usable again that a transaction took in the file before the disk was full: only a
 // checkpoint frees it.
-func (s *Session) reclaim() {
+func (s *Session) reclaim(ctx context.Context) {
 	err := s.aside(func(c *conn) error {
-		_, err := c.exec(context.Background(), "CHECKPOINT "+ident(s.db.name))
+		_, err := c.exec(ctx, "CHECKPOINT "+ident(s.db.name))
 		return err
 	})
 	if err != nil {
-		_ = s.e.classify(context.Background(), err) // a failed checkpoint means the database is opened again
+		_ = s.e.classify(ctx, err) // a failed checkpoint means the database is opened again
 		s.e.w.o.Log.Warn("the database could not be checkpointed after the disk was full", "database", s.db.name, "err", err)
 	}
 }
@@ -227,11 +226,11 @@ func (s *Session) Commit(ctx context.Context) error {
 		return fault.New(fault.State, SubjectTransaction, "current transaction is aborted and was rolled back")
 	}
 	if err := s.conn.commit(ctx); err != nil {
-		s.conn.rollback()
+		s.conn.rollback(ctx)
 		return s.e.classify(ctx, err)
 	}
 	if marked {
-		s.e.w.prune(s)
+		s.e.w.prune(ctx, s)
 	}
 	return nil
 }
@@ -240,11 +239,12 @@ func (s *Session) Commit(ctx context.Context) error {
 func (s *Session) Rollback() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.alive(context.Background()); err != nil {
+	ctx := context.Background() //nolint:forbidigo // it undoes, and has to whatever became of the caller
+	if err := s.alive(ctx); err != nil {
 		return err
 	}
 	if s.open && !s.aborted {
-		s.conn.rollback()
+		s.conn.rollback(ctx)
 	}
 	s.open, s.aborted, s.marked = false, false, false
 	return nil
@@ -321,7 +321,7 @@ func (s *Session) start(ctx context.Context, sql string) (_ *Rows, err error) {
 		}
 		defer func() {
 			if err != nil {
-				s.conn.rollback()
+				s.conn.rollback(ctx)
 			}
 		}()
 	}
@@ -363,13 +363,14 @@ type Rows struct {
 }
 
 // end lets go of the result. The caller holds the session's lock.
-func (r *Rows) end() {
+func (r *Rows) end(ctx context.Context) {
+	ctx = context.WithoutCancel(ctx)
 	r.cur.close()
 	if r.alone {
 		r.alone = false
 		// It has changed nothing but perhaps a sequence.
-		if err := r.s.conn.commit(context.WithoutCancel(r.ctx)); err != nil {
-			r.s.conn.rollback()
+		if err := r.s.conn.commit(ctx); err != nil {
+			r.s.conn.rollback(ctx)
 		}
 	}
 	r.s.rows = nil
@@ -408,7 +409,7 @@ func (r *Rows) Next() bool {
 	r.done = true
 	r.err = r.s.settle(r.ctx, r.cur.err)
 	if r.s.rows == r {
-		r.end()
+		r.end(r.ctx)
 	}
 	return false
 }
@@ -428,7 +429,7 @@ func (r *Rows) Close() error {
 	defer r.s.mu.Unlock()
 	r.done = true
 	if r.s.rows == r {
-		r.end()
+		r.end(r.ctx)
 	}
 	return nil
 }

@@ -32,7 +32,7 @@ func PendingColumns() []Column {
 	}
 }
 
-// rowsTimeout bounds SystemTable.Rows, which gets no context of a statement's.
+// rowsTimeout bounds SystemTable.Rows: the driver knows the contexts of its own connections only, not of ours.
 const rowsTimeout = 30 * time.Second
 
 // duckTypes are the types that hold columns by their internal names.
@@ -71,8 +71,8 @@ func (e *engine) defineSystem(ctx context.Context) error {
 	}
 	defer c.Close() //nolint:errcheck // read-only use
 	for _, t := range tables {
-		f := driver.ChunkTableFunction{BindArgumentsContext: func(context.Context, map[string]any, ...any) (driver.ChunkTableSource, error) {
-			return t.source()
+		f := driver.ChunkTableFunction{BindArgumentsContext: func(ctx context.Context, _ map[string]any, _ ...any) (driver.ChunkTableSource, error) {
+			return t.source(ctx)
 		}}
 		if err := driver.RegisterTableUDF(c, "penstock_rows_"+t.Name, f); err != nil {
 			return fmt.Errorf("system table %s: %w", t.Name, err)
@@ -165,8 +165,8 @@ type systemSource struct {
 	next    int
 }
 
-func (t SystemTable) source() (driver.ChunkTableSource, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), rowsTimeout)
+func (t SystemTable) source(ctx context.Context) (driver.ChunkTableSource, error) {
+	ctx, cancel := context.WithTimeout(ctx, rowsTimeout)
 	defer cancel()
 	rows, err := t.Rows(ctx)
 	if err != nil {

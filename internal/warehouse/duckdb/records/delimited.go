@@ -3,7 +3,9 @@ package records
 import (
 	"bytes"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io"
 	"unicode/utf8"
 
 	"github.com/penstock-io/penstock/internal/load"
@@ -32,9 +34,12 @@ func (d *delimited) next() (Record, error) {
 			scanned, open := d.openQuote(buf, 0, false)
 			for open && dropped == 0 {
 				buf, dropped, err = d.lines.read(buf, MaxRecord)
-				if err != nil {
+				if errors.Is(err, io.EOF) {
 					d.buf = buf
 					return problem(line, buf, load.CodeParse, "Invalid quote formatting for CSV: a quoted field is not closed"), nil
+				}
+				if err != nil {
+					return Record{}, err
 				}
 				scanned, open = d.openQuote(buf, scanned, open)
 			}

@@ -113,9 +113,10 @@ func (o *objects) resume() error {
 // stray is a record for what is no object, up to the end of its line.
 func (o *objects) stray() Record {
 	reason := "Invalid JSON: expected an object"
-	if o.line[0] == '[' {
+	switch o.line[0] {
+	case '[':
 		reason = "Invalid JSON: expected an object, found an array; the objects must follow each other without brackets"
-	} else if o.line[0] == ',' {
+	case ',':
 		reason = "Invalid JSON: objects must be separated by white space, not by commas"
 	}
 	r := problem(o.lines.line, o.line, load.CodeParse, reason)
