@@ -238,7 +238,7 @@ func (st *streamState) trimNow(b *storage.Batch, shards bool) {
 
 // Housekeep does at once what Run does now and then.
 func (c Control) Housekeep(ctx context.Context) error {
-	for _, step := range []func(context.Context) error{c.db.FillIndexes, c.db.ExpireItems, c.db.TendStreams, c.db.forgetTokens} {
+	for _, step := range []func(context.Context) error{c.db.FillIndexes, c.db.ExpireItems, c.db.TendStreams, c.db.forgetTokens, c.db.DoExports} {
 		if err := step(ctx); err != nil {
 			return err
 		}

@@ -66,7 +66,7 @@ func (s Settings) withDefaults() Settings {
 	return s
 }
 
-// Config says where a DB is and whose it is. Everything but Settings and Notify is required.
+// Config says where a DB is and whose it is. Settings, Notify and Objects may be left out.
 type Config struct {
 	Dir      string // made when the first table is
 	Region   string
@@ -78,6 +78,8 @@ type Config struct {
 	// Notify is told the name of a table whose stream has a new record, after it is durable. It must
 	// return at once. It may be nil.
 	Notify func(table string)
+	// Objects is where exports go. Without it there are none.
+	Objects Objects
 }
 
 // DB is all tables of an account in a region. Its methods may be called at the same time.
@@ -364,30 +366,39 @@ func (db *DB) signal() {
 }
 
 // Run does what happens by itself: items expire, records are trimmed, shards are rolled, indexes are
-// filled. It returns when ctx is done and nothing of it goes on.
+// filled, exports are written. It returns when ctx is done and nothing of it goes on.
 func (db *DB) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	wg.Go(func() { db.repeat(ctx, nil, db.DoExports) }) // beside the others, which must not wait for it
+	db.repeat(ctx, db.wake, db.FillIndexes, db.ExpireItems, db.TendStreams, db.forgetTokens)
+	wg.Wait()
+	return nil
+}
+
+// repeat does the steps now, now and then, and when woken, until ctx is done.
+func (db *DB) repeat(ctx context.Context, wake <-chan struct{}, steps ...func(context.Context) error) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
-		case <-db.wake:
+			return
+		case <-wake:
 		case <-timer.C:
 		}
-		db.housekeep(ctx)
+		db.housekeep(ctx, steps)
 		timer.Reset(db.times().Housekeeping)
 	}
 }
 
-func (db *DB) housekeep(ctx context.Context) {
+func (db *DB) housekeep(ctx context.Context, steps []func(context.Context) error) {
 	db.mu.RLock()
 	open := db.store != nil
 	db.mu.RUnlock()
 	if !open && !storage.Exists(db.dir()) {
 		return
 	}
-	for _, step := range []func(context.Context) error{db.FillIndexes, db.ExpireItems, db.TendStreams, db.forgetTokens} {
+	for _, step := range steps {
 		if err := step(ctx); err != nil && ctx.Err() == nil {
 			db.cfg.Log.Error("housekeeping of tables failed; it will be tried again", "err", err)
 			return

@@ -21,6 +21,7 @@ var calls = map[string]object{
 	"BatchGetItem": {"RequestItems": object{"nowhere": object{"Keys": []object{{"pk": s("a")}}}}}, "BatchWriteItem": {"RequestItems": object{"nowhere": []object{{"DeleteRequest": object{"Key": object{"pk": s("a")}}}}}},
 	"CreateTable": simple("orders", false, false), "DeleteItem": {"TableName": "nowhere", "Key": object{"pk": s("a")}}, "DeleteResourcePolicy": {"ResourceArn": nowhere},
 	"DeleteTable": {"TableName": "nowhere"}, "DescribeContinuousBackups": {"TableName": "nowhere"}, "DescribeLimits": {}, "DescribeTable": {"TableName": "nowhere"},
+	"ExportTableToPointInTime": {"TableArn": nowhere, "S3Bucket": "backups"}, "DescribeExport": {"ExportArn": nowhere + "/export/00000000000000-00000000"}, "ListExports": {},
 	"DescribeTimeToLive": {"TableName": "nowhere"}, "GetItem": {"TableName": "nowhere", "Key": object{"pk": s("a")}}, "GetResourcePolicy": {"ResourceArn": nowhere}, "ListTables": {},
 	"ListTagsOfResource": {"ResourceArn": nowhere}, "PutItem": {"TableName": "nowhere", "Item": object{"pk": s("a")}}, "PutResourcePolicy": {"ResourceArn": nowhere, "Policy": "{}"},
 	"Query": {"TableName": "nowhere", "KeyConditionExpression": "pk = :p", "ExpressionAttributeValues": object{":p": s("a")}}, "Scan": {"TableName": "nowhere"},
@@ -114,6 +115,11 @@ func TestDeclared(t *testing.T) {
 	transaction := func(v string) object {
 		return object{"ClientRequestToken": "t", "TransactItems": []object{{"Put": object{"TableName": "orders", "Item": object{"pk": s("a"), "v": s(v)}}}}}
 	}
+	export := object{"TableArn": arn, "S3Bucket": "backups", "ClientToken": "t"}
+	recoverable := func(e env) {
+		orders(e)
+		e.must("UpdateContinuousBackups", object{"TableName": "orders", "PointInTimeRecoverySpecification": object{"PointInTimeRecoveryEnabled": true}})
+	}
 	cases := append(ready(service, api.ErrResourceNotFoundException),
 		ask("PutItem", api.ErrConditionalCheckFailedException, orders, item),
 		ask("UpdateItem", api.ErrConditionalCheckFailedException, orders, key),
@@ -139,6 +145,17 @@ func TestDeclared(t *testing.T) {
 		ask("DeleteResourcePolicy", api.ErrLimitExceededException, quota("DeleteResourcePolicy"), calls["DeleteResourcePolicy"]),
 		ask("DescribeContinuousBackups", api.ErrTableNotFoundException, nothing, calls["DescribeContinuousBackups"]),
 		ask("UpdateContinuousBackups", api.ErrTableNotFoundException, nothing, calls["UpdateContinuousBackups"]),
+		ask("ExportTableToPointInTime", api.ErrTableNotFoundException, nothing, calls["ExportTableToPointInTime"]),
+		ask("ExportTableToPointInTime", api.ErrPointInTimeRecoveryUnavailableException, orders, export),
+		ask("ExportTableToPointInTime", api.ErrInvalidExportTimeException, recoverable, object{"TableArn": arn, "S3Bucket": "backups", "ExportTime": 1}),
+		ask("ExportTableToPointInTime", api.ErrExportConflictException, func(e env) {
+			recoverable(e)
+			e.must("ExportTableToPointInTime", export)
+		}, object{"TableArn": arn, "S3Bucket": "others", "ClientToken": "t"}),
+		ask("ExportTableToPointInTime", api.ErrLimitExceededException, quota("ExportTableToPointInTime"), calls["ExportTableToPointInTime"]),
+		ask("DescribeExport", api.ErrExportNotFoundException, nothing, calls["DescribeExport"]),
+		ask("DescribeExport", api.ErrLimitExceededException, quota("DescribeExport"), calls["DescribeExport"]),
+		ask("ListExports", api.ErrLimitExceededException, quota("ListExports"), calls["ListExports"]),
 		ask("TransactWriteItems", api.ErrTransactionCanceledException, orders, object{"TransactItems": []object{
 			{"Put": object{"TableName": "orders", "Item": object{"pk": s("b")}}},
 			{"ConditionCheck": object{"TableName": "orders", "Key": object{"pk": s("a")}, "ConditionExpression": "attribute_exists(pk)"}},

@@ -44,8 +44,8 @@ func Services(c Config) []*wire.Service {
 	ops := api.Operations{
 		BatchGetItem: f.batchGetItem, BatchWriteItem: f.batchWriteItem, CreateTable: f.createTable, DeleteItem: f.deleteItem,
 		DeleteResourcePolicy: f.deleteResourcePolicy, DeleteTable: f.deleteTable, DescribeContinuousBackups: f.describeContinuousBackups,
-		DescribeEndpoints: f.describeEndpoints, DescribeLimits: f.describeLimits, DescribeTable: f.describeTable,
-		DescribeTimeToLive: f.describeTimeToLive, GetItem: f.getItem, GetResourcePolicy: f.getResourcePolicy, ListTables: f.listTables,
+		DescribeEndpoints: f.describeEndpoints, DescribeExport: f.describeExport, DescribeLimits: f.describeLimits, DescribeTable: f.describeTable,
+		DescribeTimeToLive: f.describeTimeToLive, ExportTableToPointInTime: f.exportTable, ListExports: f.listExports, GetItem: f.getItem, GetResourcePolicy: f.getResourcePolicy, ListTables: f.listTables,
 		ListTagsOfResource: f.listTagsOfResource, PutItem: f.putItem, PutResourcePolicy: f.putResourcePolicy, Query: f.query, Scan: f.scan,
 		TagResource: f.tagResource, TransactGetItems: f.transactGetItems, TransactWriteItems: f.transactWriteItems,
 		UntagResource: f.untagResource, UpdateContinuousBackups: f.updateContinuousBackups, UpdateItem: f.updateItem,

@@ -35,7 +35,11 @@ func faults() wire.FaultTable {
 		{Kind: fault.Throttled, Subject: tables.SubjectSlow}:       api.ErrThrottlingException,
 		{Kind: fault.Internal}:                                     api.ErrInternalServerError,
 	}
-	for _, op := range []string{"DescribeContinuousBackups", "UpdateContinuousBackups"} {
+	t[wire.FaultKey{Kind: fault.NotFound, Subject: tables.SubjectExport}] = api.ErrExportNotFoundException
+	t[wire.FaultKey{Kind: fault.Conflict, Subject: tables.SubjectExport}] = api.ErrExportConflictException
+	t[wire.FaultKey{Kind: fault.Invalid, Subject: tables.SubjectExportTime}] = api.ErrInvalidExportTimeException
+	t[wire.FaultKey{Kind: fault.State, Subject: tables.SubjectBackups, Operation: "ExportTableToPointInTime"}] = api.ErrPointInTimeRecoveryUnavailableException
+	for _, op := range []string{"DescribeContinuousBackups", "UpdateContinuousBackups", "ExportTableToPointInTime"} {
 		t[wire.FaultKey{Kind: fault.NotFound, Subject: tables.SubjectTable, Operation: op}] = api.ErrTableNotFoundException
 	}
 	t[wire.FaultKey{Kind: fault.State, Subject: tables.SubjectBackups, Operation: "UpdateContinuousBackups"}] = api.ErrContinuousBackupsUnavailableException

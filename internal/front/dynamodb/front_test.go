@@ -2,7 +2,9 @@ package dynamodb_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -21,6 +23,11 @@ import (
 
 type object = map[string]any
 
+// noObjects is a bucket store that exports may go to, and do not: nothing does them here.
+type noObjects struct{}
+
+func (noObjects) Put(context.Context, string, string, io.Reader, int64) error { return nil }
+
 // env is a server over tables of its own.
 type env struct {
 	t       *testing.T
@@ -33,7 +40,7 @@ func newEnv(t *testing.T) env {
 	t.Helper()
 	now := func() time.Time { return time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC) }
 	db, err := tables.Open(tables.Config{
-		Dir: t.TempDir(), Region: wiretest.Region, Account: wiretest.Account, Now: now, NewID: uuid.NewString, Log: slog.New(slog.DiscardHandler),
+		Dir: t.TempDir(), Region: wiretest.Region, Account: wiretest.Account, Now: now, NewID: uuid.NewString, Log: slog.New(slog.DiscardHandler), Objects: noObjects{},
 	})
 	if err != nil {
 		t.Fatal(err)
