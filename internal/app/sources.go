@@ -46,10 +46,13 @@ func (s *server) openTables() (err error) {
 	if s.config.DynamoDBEndpoint != config.Embedded {
 		return nil
 	}
-	s.tables, err = tables.Open(tables.Config{
+	c := tables.Config{
 		Dir: filepath.Join(s.config.DataDir, "tables"), Region: s.config.Region, Account: s.config.AccountID, Now: s.now, NewID: uuid.NewString, Log: s.log,
-	})
-	if err != nil {
+	}
+	if s.buckets != nil {
+		c.Objects = s.buckets // where exports go
+	}
+	if s.tables, err = tables.Open(c); err != nil {
 		return err
 	}
 	s.closers = append(s.closers, s.tables.Close)
