@@ -1,9 +1,11 @@
 package conformance
 
 import (
+	"database/sql"
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/redshiftdata"
 	"github.com/aws/aws-sdk-go-v2/service/redshiftdata/types"
+	_ "modernc.org/sqlite" // the expiry test sets back the clock of what is stored
 
 	"github.com/penstock-io/penstock/test/harness"
 )
@@ -558,5 +561,56 @@ func TestDataAPIRestart(t *testing.T) {
 	}
 	if err == nil || !strings.Contains(err.Error(), "session") {
 		t.Errorf("a session across a restart: %v", err)
+	}
+}
+
+// TestDataAPIExpiry lets a day pass, by setting back what a stopped server has written down.
+func TestDataAPIExpiry(t *testing.T) {
+	t.Parallel()
+	server, ctx := boot(t)
+	c := server.Clients()
+	id, err := c.Exec(ctx, "SELECT 1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Wait(ctx, id); err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", filepath.Join(server.Dir, "metadata.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var updated int64
+	if err := db.QueryRowContext(ctx, "SELECT updated FROM statement WHERE id = ?", id).Scan(&updated); err != nil {
+		t.Fatal(err)
+	}
+	day := int64(25 * 3600)
+	for unit := time.Now().Unix(); updated > 10*unit; unit *= 1000 { // whatever the unit is
+		day *= 1000
+	}
+	if _, err := db.ExecContext(ctx, "UPDATE statement SET created = created - ?, updated = updated - ?", day, day); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := harness.Start(ctx, harness.Options{Dir: server.Dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Stop()
+	c = again.Clients()
+	// Terraform looks for the word expired in a ValidationException.
+	var invalid *types.ValidationException
+	_, err = c.Data.DescribeStatement(ctx, &redshiftdata.DescribeStatementInput{Id: &id})
+	if !errors.As(err, &invalid) || !strings.Contains(err.Error(), "Could not retrieve the query result as it has expired after ") {
+		t.Errorf("a day later: %v", err)
+	}
+	if _, err := c.Data.GetStatementResult(ctx, &redshiftdata.GetStatementResultInput{Id: &id}); !errors.As(err, &invalid) || !strings.Contains(err.Error(), "expired") {
+		t.Errorf("its result a day later: %v", err)
 	}
 }
