@@ -2,7 +2,7 @@
 // meanwhile, and then every change there is, in micro-batches.
 //
 // It owns the interfaces of both ends. A Source reads; a Replica is a table's copy in a warehouse and the
-// authority on how far it is. The order of things is in doc.go.
+// authority on how far it is. The order of things is in protocol.go.
 package pipeline
 
 import (
