@@ -6,7 +6,7 @@ import (
 	"net/http"
 
 	"github.com/penstock-io/penstock/internal/relay"
-	"github.com/penstock-io/penstock/internal/source/s3"
+	"github.com/penstock-io/penstock/internal/source/access"
 	"github.com/penstock-io/penstock/internal/wire/sigv4"
 )
 
@@ -14,7 +14,7 @@ import (
 func (s *server) newRelay(ctx context.Context, service relay.Service, endpoint string) (http.Handler, error) {
 	rules := sigv4.Rules{S3: service == relay.S3}
 	verifier := sigv4.NewVerifier(s.config.Region, rules, s.now)
-	outgoing, err := s3.LoadAccess(ctx, s.config.Region, nil)
+	outgoing, err := access.Load(ctx, s.config.Region, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -37,7 +37,8 @@ type Row struct {
 }
 
 // Mark says that everything of a part of the source up to After has been read. A part is a segment of a
-// snapshot or a shard of a stream. Both texts are the source's own; nobody else looks into them.
+// snapshot or a shard of a stream. Both texts are the source's own; nobody else looks into them. An empty After
+// says that the part is over and its mark may be forgotten: a mark that is kept with it does no harm.
 type Mark struct{ Part, After string }
 
 // Marks are the marks of one table, by part. They are what a source resumes from.

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/penstock-io/penstock/internal/load"
+	"github.com/penstock-io/penstock/internal/source/access"
 )
 
 // downloads is how many objects are downloaded at a time when the configuration does not say.
@@ -29,13 +30,13 @@ type RemoteConfig struct {
 	Scratch  string // directory for downloads, emptied at the start
 	Parallel int    // downloads at a time; 0 means 8
 	Log      *slog.Logger
-	Getenv   func(string) string // see LoadAccess
+	Getenv   func(string) string // see access.Load
 }
 
 // Remote is the objects of a store that is reached over HTTP.
 type Remote struct {
 	client  *awss3.Client
-	access  *Access
+	access  *access.Access
 	where   string // for messages
 	scratch *scratch
 	slots   *semaphore.Weighted
@@ -52,11 +53,11 @@ func NewRemote(ctx context.Context, c RemoteConfig) (*Remote, error) {
 	if err != nil {
 		return nil, err
 	}
-	access, err := LoadAccess(ctx, c.Region, c.Getenv)
+	in, err := access.Load(ctx, c.Region, c.Getenv)
 	if err != nil {
 		return nil, err
 	}
-	client := awss3.NewFromConfig(access.config, func(o *awss3.Options) {
+	client := awss3.NewFromConfig(in.SDK(), func(o *awss3.Options) {
 		// Set in any case: AWS_ENDPOINT_URL in our environment is likely to be our own address.
 		o.BaseEndpoint = nil
 		if c.Endpoint != "" {
@@ -70,7 +71,7 @@ func NewRemote(ctx context.Context, c RemoteConfig) (*Remote, error) {
 		})
 	})
 	return &Remote{
-		client: client, access: access, where: cmp.Or(c.Endpoint, "AWS"), scratch: s,
+		client: client, access: in, where: cmp.Or(c.Endpoint, "AWS"), scratch: s,
 		slots: semaphore.NewWeighted(int64(cmp.Or(c.Parallel, downloads))),
 	}, nil
 }

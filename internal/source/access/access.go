@@ -1,4 +1,6 @@
-package s3
+// Package access is how sources get into stores elsewhere: PENSTOCK_SOURCE_AWS_* in the environment, and for
+// what is not there the chain every AWS program uses. The credentials of an embedded store are Fixed ones.
+package access
 
 import (
 	"cmp"
@@ -13,8 +15,7 @@ import (
 	"github.com/penstock-io/penstock/internal/secret"
 )
 
-// Access is how stores elsewhere are got into: PENSTOCK_SOURCE_AWS_* in the environment, and for what is not
-// there the chain every AWS program uses.
+// Access is a region and the credentials for it. Use Load or Fixed to make one.
 type Access struct {
 	Region string
 	config aws.Config
@@ -27,9 +28,9 @@ type Credentials struct {
 	SessionToken    secret.Text
 }
 
-// LoadAccess reads the environment and the configuration files of AWS. PENSTOCK_SOURCE_AWS_REGION overrides
+// Load reads the environment and the configuration files of AWS. PENSTOCK_SOURCE_AWS_REGION overrides
 // region. getenv looks up the former; nil means os.Getenv. Whether there are credentials shows later.
-func LoadAccess(ctx context.Context, region string, getenv func(string) string) (*Access, error) {
+func Load(ctx context.Context, region string, getenv func(string) string) (*Access, error) {
 	if getenv == nil {
 		getenv = os.Getenv
 	}
@@ -46,6 +47,13 @@ func LoadAccess(ctx context.Context, region string, getenv func(string) string) 
 	return a, nil
 }
 
+// Fixed is access with a pair of long-lived keys.
+func Fixed(region, accessKeyID string, key secret.Text) *Access {
+	return &Access{Region: region, config: aws.Config{
+		Region: region, Credentials: credentials.NewStaticCredentialsProvider(accessKeyID, key.Reveal(), ""),
+	}}
+}
+
 // Credentials returns the credentials of the moment; those that expire are renewed.
 func (a *Access) Credentials(ctx context.Context) (Credentials, error) {
 	c, err := a.config.Credentials.Retrieve(ctx)
@@ -54,3 +62,6 @@ func (a *Access) Credentials(ctx context.Context) (Credentials, error) {
 	}
 	return Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: secret.NewText(c.SecretAccessKey), SessionToken: secret.NewText(c.SessionToken)}, nil
 }
+
+// SDK is the configuration for a client of the AWS SDK.
+func (a *Access) SDK() aws.Config { return a.config }
