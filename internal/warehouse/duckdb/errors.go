@@ -38,10 +38,10 @@ func (e *engine) classify(ctx context.Context, err error) error {
 		}
 		return err
 	}
-	if lostInstance(engine.text) {
-		e.broken.Store(true)
-	} else if m := lostDatabase.FindStringSubmatch(engine.text); m != nil {
+	if m := lostDatabase.FindStringSubmatch(engine.text); m != nil {
 		e.invalidate(m[1])
+	} else if lostInstance(engine.text) {
+		e.broken.Store(true)
 	} else {
 		return explain(engine, e.w.o.Dir)
 	}
@@ -58,7 +58,7 @@ func lostInstance(text string) bool {
 }
 
 // lostDatabase is what the engine says when it refuses one database until that is attached again.
-var lostDatabase = regexp.MustCompile(`(?i)database "(.+?)"(?:\.| has been invalidated) ?(?:The database has been invalidated|because checkpointing)`)
+var lostDatabase = regexp.MustCompile(`(?i)database "(.+?)"(?:\. The database)? has been invalidated`)
 
 func isDiskFull(text string) bool {
 	return strings.Contains(text, "No space left on device") || strings.Contains(text, "Disk quota exceeded") ||

@@ -311,6 +311,79 @@ func TestErrorsAreClassified(t *testing.T) {
 	}
 }
 
+func TestLostDatabase(t *testing.T) {
+	for text, want := range map[string]string{
+		`IO Error: Checkpoint failed for database "a b". The database has been invalidated. Original error: x`:                                                            "a b",
+		`IO Error: Database "x" has been invalidated because checkpointing failed. Detach and reattach it before using it again. Original error: No space left on device`: "x",
+		`FATAL Error: Failed: database has been invalidated because of a previous fatal error. The database must be restarted prior to being used again.`:                 "",
+		`Catalog Error: Table with name x does not exist!`: "",
+	} {
+		got := ""
+		if m := lostDatabase.FindStringSubmatch(text); m != nil {
+			got = m[1]
+		}
+		if got != want || lostInstance(text) != strings.HasPrefix(text, "FATAL") && !strings.Contains(text, "The database has") {
+			t.Errorf("%s: database %q, want %q; instance %v", text, got, want, lostInstance(text))
+		}
+	}
+}
+
+func TestOutOfMemory(t *testing.T) {
+	f := newFixture(t, func(o *Options) { o.MemoryLimit = 40 << 20 })
+	s := f.connect()
+	_, err := rows(t.Context(), s, "SELECT length(string_agg(md5(range::VARCHAR), ',')) FROM range(5000000)")
+	if !fault.Is(err, fault.Unavailable, SubjectStatement) || !strings.Contains(fault.Message(err), "memory") {
+		t.Errorf("got %v", err)
+	}
+	f.query(s, "SELECT 1")
+}
+
+func TestSettingsAndMacros(t *testing.T) {
+	f := newFixture(t, func(o *Options) {
+		o.Settings = []string{"SET integer_division = true", "SET GLOBAL checkpoint_threshold = '1MB'"}
+		o.Macros = []string{"CREATE OR REPLACE MACRO twice(a) AS a * 2", "CREATE OR REPLACE MACRO nvl(a, b) AS coalesce(b, a)"}
+	})
+	for range 2 {
+		if got := f.query(f.connect(), "SELECT 7 / 2, twice(4), nvl(1, 2), current_setting('TimeZone')"); got[0] != "[3 8 2 UTC]" {
+			t.Errorf("got %v", got)
+		}
+	}
+	o, err := f.w.Connect(t.Context(), "dev", "")
+	f.must(err)
+	f.must(o.Close())
+	if got := f.query(f.connect(), "SELECT a FROM (VALUES (1), (NULL)) AS v(a) ORDER BY a DESC"); !slices.Equal(got, []string{"[<nil>]", "[1]"}) {
+		t.Errorf("NULL does not sort as the largest value: %v", got)
+	}
+}
+
+func TestReturning(t *testing.T) {
+	f := newFixture(t)
+	s := f.connect()
+	f.query(s, "CREATE TABLE t (a INTEGER)")
+	r, err := s.Query(t.Context(), "INSERT INTO t SELECT * FROM range(3000) RETURNING a")
+	f.must(err)
+	// It is durable before its rows are read.
+	if got := f.query(f.connect(), "SELECT count(*) FROM t"); got[0] != "[3000]" {
+		t.Errorf("rows = %v", got)
+	}
+	n := 0
+	for r.Next() {
+		n++
+	}
+	if !r.HasResultSet() || n != 3000 || r.Err() != nil {
+		t.Errorf("%d rows, %v", n, r.Err())
+	}
+	// A result that is not read to its end lets go of everything with Close.
+	r, err = s.Query(t.Context(), "SELECT * FROM t, range(1000)")
+	f.must(err)
+	r.Next()
+	f.must(r.Close())
+	f.must(r.Close())
+	f.must(s.Begin(t.Context()))
+	f.must(s.Rollback())
+	f.query(s, "DROP TABLE t")
+}
+
 func TestCancel(t *testing.T) {
 	f := newFixture(t)
 	s := f.connect()
