@@ -26,6 +26,15 @@ type Schema struct {
 	Keys  []KeyColumn
 }
 
+// Table is a source table as its source finds it.
+type Table struct {
+	Schema Schema
+	// ID is this incarnation of the table and of its stream. A table deleted and made again, and a stream switched
+	// off and on again, have another.
+	ID           string
+	Items, Bytes int64 // the source's own estimates, for progress
+}
+
 // Row is the latest known image of an item.
 type Row struct {
 	// Keys are the values of the key attributes, as the source's JSON has them between the quotes, unescaped: text,

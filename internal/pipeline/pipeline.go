@@ -43,13 +43,7 @@ type Source interface {
 }
 
 // Table is a source table as Describe found it.
-type Table struct {
-	Schema change.Schema
-	// ID is this incarnation of the table and of its stream. A table deleted and made again, and a stream switched
-	// off and on again, have another.
-	ID           string
-	Items, Bytes int64 // the source's own estimates, for progress
-}
+type Table = change.Table
 
 // State is a table's state as Redshift's views show it.
 type State string
