@@ -17,11 +17,20 @@ type converter struct {
 	null    string // SQL: the field means NULL
 	value   string // SQL: the value, NULL where the field is bad
 	total   bool   // no field is bad
+	doubt   string // SQL: the engine may have misread the field; "" where it cannot
 	maxSize int    // of a text, in bytes; 0 is none
 }
 
-// strict is the value; a bad field fails the statement.
+// strict is the value; a bad field fails the statement, and so does one in doubt.
 func (c converter) strict() string {
+	if c.doubt == "" {
+		return c.certain()
+	}
+	return fmt.Sprintf("CASE WHEN %s THEN error('penstock: doubtful field') ELSE %s END", c.doubt, c.certain())
+}
+
+// certain is strict without the doubt.
+func (c converter) certain() string {
 	onNull := "NULL"
 	if c.column.notNull {
 		onNull = "error('penstock: null')"

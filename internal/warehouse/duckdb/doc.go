@@ -48,6 +48,9 @@
 // may do is limited twice: the engine reaches no file outside the directories it was given, and the guard
 // keeps statements from files, settings and the internal schema altogether.
 //
-// Blank lines in delimited files are skipped (Redshift fails with 1211). The length of a VARCHAR is enforced
-// when files are loaded, not by INSERT.
+// # Where it is laxer than Redshift
+//
+// Blank lines in delimited files are skipped (Redshift: error 1211), and so are surplus fields at the end of a
+// line with nothing in them (1202). A JSON file may hold null between its objects, which is a row of NULLs, and
+// trailing commas in them. The length of a VARCHAR is enforced when files are loaded, not by INSERT.
 package duckdb

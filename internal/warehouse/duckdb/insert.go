@@ -196,7 +196,7 @@ func (l *loader) checkAll(ctx context.Context) error {
 					return err
 				}
 			}
-			if l.req.Job == nil && l.tooBad() != nil {
+			if l.req.Job == nil && l.isTooBad() {
 				break // one is enough
 			}
 		}

@@ -170,8 +170,9 @@ func (l *loader) look(ctx context.Context) error {
 			continue
 		}
 		f.inspected = true
-		// Only Go skips lines of a JSON file.
-		f.slow = f.slow || l.plan.spec.Format == load.JSON && l.plan.spec.IgnoreHeader > 0
+		if l.plan.spec.IgnoreHeader > 0 && (l.plan.spec.Format == load.JSON || !records.PlainHeader(f.Path, l.plan.spec)) {
+			f.slow = true // the engine would skip other lines, or cannot skip any
+		}
 		if !inspection.Needed() || f.slow {
 			continue
 		}
@@ -313,6 +314,8 @@ func (l *loader) tooBad() error {
 	}
 	return &rowsError{*first}
 }
+
+func (l *loader) isTooBad() bool { return l.tooBad() != nil }
 
 // reset forgets what an attempt did whose transaction was rolled back.
 func (l *loader) reset() {

@@ -271,6 +271,12 @@ func TestFiles(t *testing.T) {
 		{"csv quotes", csv, "1,\"a\"\"b\",1\n2,\"\",2\n3, \"q\" ,3\n4,x\"y,4\n", `[1 a"b 1] [2  2] [3 q 3] [4 x"y 4]`},
 		{"csv other quote", with(csv, func(s *load.Spec) { s.Quote, s.Delimiter = "'", ";" }), "1;'a;''b''';'{\"k\":\"v\"}'\n", `[1 a;'b' {"k":"v"}]`},
 		{"csv header", with(csv, func(s *load.Spec) { s.IgnoreHeader = 2 }), "h\nx,y\n1,a,1\n", "[1 a 1]"},
+		{"csv header with an open quote", with(csv, func(s *load.Spec) { s.IgnoreHeader = 1 }), "# the \"name of\n1,a,1\n2,b,\"2\"\n", "[1 a 1] [2 b 2]"},
+		{"csv quoted header", with(csv, func(s *load.Spec) { s.IgnoreHeader = 1 }), "\"a\",\"b\",\"c\"\n1,a,1\n", "[1 a 1]"},
+		{"csv header with other line ends", with(csv, func(s *load.Spec) { s.IgnoreHeader = 1 }), "a,b,c\r\n1,a,1\n2,b,2\n", "[1 a 1] [2 b 2]"},
+		{"csv header, crlf", with(csv, func(s *load.Spec) { s.IgnoreHeader = 2 }), "a,b,c\r\n\r\n1,a,1\r\n2,b,2\r\n", "[1 a 1] [2 b 2]"},
+		{"csv spaces before quotes", csv, "1,  \"a,b\",1\n2, \"\",2\n", "[1 a,b 1] [2  2]"},
+		{"csv surplus empty fields", csv, "1,a,1,\n2,b,2,,\n", "[1 a 1] [2 b 2]"},
 		{"csv header only", with(csv, func(s *load.Spec) { s.IgnoreHeader = 5 }), "h\n1,a,1\n", ""},
 		{"csv null as", with(csv, func(s *load.Spec) { s.NullAs = "NULL" }), "NULL,NULL,NULL\n1,\\N,1\n", `[<nil> <nil> <nil>] [1 \N 1]`},
 		{"csv null as empty", with(csv, func(s *load.Spec) { s.NullAs = "" }), "1,,\n", "[1 <nil> <nil>]"},
@@ -344,7 +350,7 @@ func TestFiles(t *testing.T) {
 				f.query(s, "TRUNCATE t")
 				log.Reset()
 				res, err := run(t.Context(), s, request(c.spec, file))
-				if refused := strings.Contains(log.String(), "record by record"); err == nil && refused != (name == "fast" && c.name == "csv quoted newline, mixed ends") {
+				if refused := strings.Contains(log.String(), "record by record"); err == nil && refused != (name == "fast" && slices.Contains([]string{"csv quoted newline, mixed ends", "csv spaces before quotes"}, c.name)) {
 					t.Errorf("%s: the engine refused the file: %v: %s", name, refused, log.String())
 				}
 				got := strings.Join(f.query(s, "SELECT * FROM t"), " ")

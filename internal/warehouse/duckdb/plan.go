@@ -61,6 +61,10 @@ func newPlan(req load.Request, all []tableColumn) (*plan, error) {
 		if err != nil {
 			return nil, err
 		}
+		if p.spec.Format == load.CSV && (c.duck == "VARCHAR" || c.duck == "JSON") {
+			// Spaces before a quote mean nothing to COPY. The engine sees to that sometimes.
+			conv.doubt = fmt.Sprintf("starts_with(%s, ' ') AND contains(%[1]s, %s)", p.readName(i), literal(p.spec.Quote))
+		}
 		p.fields = append(p.fields, conv)
 	}
 	return p, nil

@@ -148,7 +148,7 @@ func (l *loader) convertBatch(ctx context.Context, c *conn, f *file, b *batch, r
 	if err != nil || rows == nil || len(bad) == len(b.records) {
 		return errs, err
 	}
-	query := fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM %s", l.plan.target, idents(l.plan.names()), values(fields, converter.strict), batchTable)
+	query := fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM %s", l.plan.target, idents(l.plan.names()), values(fields, converter.certain), batchTable)
 	if len(bad) > 0 {
 		query += " WHERE penstock_i NOT IN (" + strings.Join(bad, ", ") + ")"
 	}

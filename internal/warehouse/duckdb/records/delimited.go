@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/penstock-io/penstock/internal/load"
@@ -108,6 +109,10 @@ func (d *delimited) split(line int64, text []byte) Record {
 		}
 		rest = rest[n+1:]
 		pos++
+	}
+	// Surplus fields with nothing in them are overlooked, as the engine does.
+	if n := len(d.fields); n > d.columns && !slices.ContainsFunc(d.fields[d.columns:], func(f Field) bool { return f.Text != "" && !f.Null }) {
+		d.fields = d.fields[:d.columns]
 	}
 	r := Record{Line: line, Raw: shown(text), Fields: d.fields}
 	switch {

@@ -106,23 +106,73 @@ func (s *numberScanner) scan(b []byte) bool {
 	return false
 }
 
-// LineDelimited reports whether a JSON file begins with an object on a line of its own, which lets the engine
-// read it in parallel.
-func LineDelimited(path string, c load.Compression) bool {
-	f, err := os.Open(path)
+// PlainHeader reports whether the engine would skip the same lines as a header that IGNOREHEADER means, the
+// first so many of the file: it reads quotes in them, and takes the line ends of the first for those of all.
+func PlainHeader(path string, spec load.Spec) bool {
+	head, _, err := readHead(path, spec.Compression)
 	if err != nil {
 		return false
+	}
+	d := delimited{delimiter: firstByte(spec.Delimiter), columns: 1}
+	if spec.Format == load.CSV {
+		d.quote = firstByte(spec.Quote)
+	}
+	head = bytes.TrimPrefix(head, bom)
+	crlf := bytes.Count(head, []byte("\r\n"))
+	if n := bytes.Count(head, []byte{'\r'}); n != crlf || crlf != 0 && crlf != bytes.Count(head, []byte{'\n'}) {
+		return false
+	}
+	line := 0
+	for text := range bytes.Lines(head) {
+		if line++; line > spec.IgnoreHeader {
+			return true
+		}
+		if len(trimNewline(text)) == 0 {
+			return false // the engine may not count it
+		}
+		if d.quote == 0 || bytes.IndexByte(text, d.quote) < 0 {
+			continue
+		}
+		q := string(d.quote)
+		if r := d.split(0, trimNewline(text)); r.Problem != nil && r.Problem.Code != load.CodeExtraColumns ||
+			bytes.Contains(text, []byte(" "+q)) || bytes.Contains(text, []byte(q+" ")) {
+			return false
+		}
+	}
+	return len(head) < headSize
+}
+
+// headSize is how much of a file is looked at to decide how it is read.
+const headSize = 64 << 10
+
+// readHead returns the first bytes of a file's text, and whether they are all.
+func readHead(path string, c load.Compression) (head []byte, whole bool, _ error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, false, openError(err)
 	}
 	defer f.Close() //nolint:errcheck // only read from
 	in, done, err := decompress(f, c)
 	if err != nil {
-		return false
+		return nil, false, err
 	}
 	defer done()
-	head := make([]byte, 64<<10)
+	head = make([]byte, headSize)
 	n, err := io.ReadFull(in, head)
-	whole := errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF)
-	for line := range bytes.Lines(head[:n]) {
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		return head[:n], true, nil
+	}
+	return head[:n], false, err
+}
+
+// LineDelimited reports whether a JSON file begins with an object on a line of its own, which lets the engine
+// read it in parallel.
+func LineDelimited(path string, c load.Compression) bool {
+	head, whole, err := readHead(path, c)
+	if err != nil {
+		return false
+	}
+	for line := range bytes.Lines(head) {
 		if !bytes.HasSuffix(line, []byte{'\n'}) && !whole {
 			return false // longer than what was read
 		}

@@ -43,6 +43,11 @@ func (o *objects) next() (Record, error) {
 			return Record{}, err
 		}
 	}
+	if rest, ok := bytes.CutPrefix(o.line, []byte("null")); ok && (len(rest) == 0 || strings.IndexByte(" \t\r\n{", rest[0]) >= 0) {
+		// Not an object, but to the engine as good as an empty one.
+		o.buf, o.line = append(o.buf[:0], "{}"...), rest
+		return o.parse(), nil
+	}
 	if o.line[0] != '{' {
 		return o.stray(), nil
 	}
