@@ -13,6 +13,7 @@ const (
 	modify    event = "modified"
 	remove    event = "deleted"
 	activated event = "activated"
+	syncing   event = "reported as syncing"
 	attention event = "reported as needing attention"
 	failed    event = "reported as failed"
 	repaired  event = "repaired"
@@ -40,6 +41,8 @@ func next(from Status, e event) (Status, bool) {
 			return Deleting, true
 		case activated:
 			return Active, from == Active || from == Syncing
+		case syncing:
+			return Syncing, from != Failed
 		case attention:
 			return NeedsAttention, true
 		case failed:
@@ -73,7 +76,7 @@ func (i *Integration) move(e event, problems []Problem) error {
 	}
 	i.Status = to
 	switch to {
-	case Active:
+	case Active, Syncing:
 		i.Problems = nil
 	case NeedsAttention, Failed:
 		i.Problems = problems
@@ -84,6 +87,12 @@ func (i *Integration) move(e event, problems []Problem) error {
 // Activated reports that what creating or modifying waited for is done and the integration works.
 func (s *Service) Activated(ctx context.Context, id string) error {
 	return s.report(ctx, id, activated, nil)
+}
+
+// Syncing reports that a table's data is being copied: for the first time, or again. It ends with Repaired, or
+// with Activated, which are the same here, or with Faulted.
+func (s *Service) Syncing(ctx context.Context, id string) error {
+	return s.report(ctx, id, syncing, nil)
 }
 
 // Faulted reports that the integration does not work: status is NeedsAttention when fixing the cause will

@@ -24,6 +24,7 @@ const (
 	SubjectFilter      = "filter"
 	SubjectTag         = tag.Subject
 	SubjectTagCount    = tag.SubjectCount
+	SubjectDestination = "destination database"
 )
 
 // MaxPerTarget is the quota of integrations of one source kind per target warehouse.
@@ -73,6 +74,21 @@ type Integration struct {
 	Tags              map[string]string
 	Owner             string // caller's ARN
 	Created           time.Time
+	Destination       Destination // where a table is replicated to; of no use for files
+}
+
+// Destination is the database that CREATE DATABASE ... FROM INTEGRATION made, and its options. Without a name
+// there is none yet.
+type Destination struct {
+	Database        string
+	CreatedBy       string // id of the statement that made it, so that running it again after a crash is no error
+	Created         time.Time
+	QueryAllStates  bool // tables may be selected from in every state
+	AcceptInvChars  bool // invalid characters become '?'
+	TruncateColumns bool // what is too long is cut
+	RefreshInterval int  // seconds to wait between cycles; 0 is continuous
+	// Refreshes counts requests to load the table again; RefreshesDone those carried out.
+	Refreshes, RefreshesDone int64
 }
 
 // Store keeps integrations. Every method is one durable transaction. Slices and maps in returned values

@@ -26,6 +26,15 @@ var integrationTable = newEntity("integration", 1, []column[zeroetl.Integration]
 	{"tags", func(v *zeroetl.Integration) any { return &v.Tags }},
 	{"owner", func(v *zeroetl.Integration) any { return &v.Owner }},
 	{"created", func(v *zeroetl.Integration) any { return &v.Created }},
+	{"destination_database", func(v *zeroetl.Integration) any { return &v.Destination.Database }},
+	{"destination_created_by", func(v *zeroetl.Integration) any { return &v.Destination.CreatedBy }},
+	{"destination_created", func(v *zeroetl.Integration) any { return &v.Destination.Created }},
+	{"query_all_states", func(v *zeroetl.Integration) any { return &v.Destination.QueryAllStates }},
+	{"accept_inv_chars", func(v *zeroetl.Integration) any { return &v.Destination.AcceptInvChars }},
+	{"truncate_columns", func(v *zeroetl.Integration) any { return &v.Destination.TruncateColumns }},
+	{"refresh_interval", func(v *zeroetl.Integration) any { return &v.Destination.RefreshInterval }},
+	{"refreshes", func(v *zeroetl.Integration) any { return &v.Destination.Refreshes }},
+	{"refreshes_done", func(v *zeroetl.Integration) any { return &v.Destination.RefreshesDone }},
 })
 
 // Integrations is a zeroetl.Store. Reads are answered from a snapshot in memory that is replaced, never changed,
