@@ -251,8 +251,10 @@ func Config(endpoint string) aws.Config {
 }
 
 // NewClients returns clients for the endpoint.
-func NewClients(endpoint string) Clients {
-	cfg := Config(endpoint)
+func NewClients(endpoint string) Clients { return ClientsOf(Config(endpoint)) }
+
+// ClientsOf returns clients with a configuration of one's own.
+func ClientsOf(cfg aws.Config) Clients {
 	return Clients{
 		S3:       s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }),
 		Redshift: redshift.NewFromConfig(cfg), Data: redshiftdata.NewFromConfig(cfg),
