@@ -122,3 +122,27 @@ func TestTableChangedUnderLoad(t *testing.T) {
 		}
 	}
 }
+
+// TestTableChangedBeforeInsert changes the target between the look at its columns and the load.
+func TestTableChangedBeforeInsert(t *testing.T) {
+	f := newFixture(t)
+	s, other := f.connect(), f.connect()
+	ctx := t.Context()
+	for i, ddl := range []string{"ALTER TABLE t DROP COLUMN b", "DROP TABLE t", "ALTER TABLE t RENAME TO u"} {
+		f.query(s, "CREATE OR REPLACE TABLE t (a INTEGER, b INTEGER)")
+		s.mu.Lock()
+		l, err := s.newLoader(ctx, jobRequest(int64(i+1), f.file("x", "1,2\n"), f.file("y", "3,4\n")))
+		s.mu.Unlock()
+		f.must(err)
+		f.query(other, ddl)
+		s.mu.Lock()
+		err = s.settle(ctx, l.job(ctx))
+		s.mu.Unlock()
+		if err == nil || fault.KindOf(err) == fault.Internal {
+			t.Errorf("%s: %v", ddl, err)
+		}
+		if left, err := f.w.Unloaded(ctx, "dev", int64(i+1), []string{"x", "y"}, false); err != nil || len(left) != 2 {
+			t.Errorf("%s: the files were settled: %v, %v", ddl, left, err)
+		}
+	}
+}

@@ -319,7 +319,7 @@ func (l *loader) blame(f *file, err error) error {
 		}
 		e.Code, e.Reason = bad.Code, bad.Reason
 	case *engineError:
-		if !isData(err) || notReadable(bad.text) {
+		if !isReading(err) || notReadable(bad.text) {
 			return err
 		}
 		e.Code, e.Reason = engineReason(bad.text, l.plan.spec.Format)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -408,6 +409,9 @@ func (l *loader) job(ctx context.Context) error {
 			return e
 		}
 		if l.progress() == before || attempt == 3 {
+			if !isData(err) {
+				return err
+			}
 			return l.oneByOne(ctx)
 		}
 	}
@@ -448,30 +452,32 @@ func (l *loader) oneByOne(ctx context.Context) error {
 	return nil
 }
 
-// mayBeData is isData, or a lack of memory: a file may be more than the engine's reader can hold, and still be
-// no trouble record by record.
-func mayBeData(err error) bool {
-	var engine *engineError
-	return isData(err) || errors.As(err, &engine) && strings.HasPrefix(engine.text, "Out of Memory")
-}
-
-// isData reports whether an error may be the fault of the files.
+// isData reports whether an error of a load is the fault of the rows.
 func isData(err error) bool {
 	var rows *rowsError
-	if errors.As(err, &rows) {
-		return true
-	}
+	return errors.As(err, &rows) || engineKind(err, "Conversion", "Invalid Input", "Constraint", "Out of Range", "Mismatch Type", "Invalid type", "Decimal")
+}
+
+// isReading reports whether an error of reading files, with no table in play, is the fault of the files.
+func isReading(err error) bool {
+	return isData(err) || engineKind(err, "IO", "Not implemented", "Binder", "Serialization")
+}
+
+// mayBeData reports whether it is worth while to check the files of a load that failed. Not only their contents
+// can be at fault: a file may be more than the engine's reader can hold, and still be no trouble record by
+// record.
+func mayBeData(err error) bool { return isReading(err) || engineKind(err, "Out of Memory") }
+
+// engineKind reports whether an error is the engine's and of one of the kinds, and neither a full disk nor a
+// database that was given up.
+func engineKind(err error, kinds ...string) bool {
 	var known *fault.Error
 	var engine *engineError
 	if errors.As(err, &known) || !errors.As(err, &engine) || isDiskFull(engine.text) || strings.Contains(engine.text, "been invalidated") {
 		return false
 	}
 	kind, _, _ := strings.Cut(engine.text, " Error:")
-	switch kind {
-	case "Conversion", "Invalid Input", "Constraint", "Out of Range", "IO", "Not implemented", "Invalid type", "Mismatch Type", "Binder", "Serialization", "Decimal":
-		return true
-	}
-	return false
+	return slices.Contains(kinds, kind)
 }
 
 // aside runs do on another connection, outside the session's transaction.
