@@ -99,3 +99,5 @@ func until(t *testing.T, ctx context.Context, ask func() (bool, string)) {
 		time.Sleep(pause)
 	}
 }
+
+func bucketInput(name string) *s3.CreateBucketInput { return &s3.CreateBucketInput{Bucket: &name} }
