@@ -195,7 +195,7 @@ func (s *server) openWorkers() {
 		ListInterval: s.config.ListInterval, NextID: s.nextID, Now: s.now, Observe: s.metrics.Batch, Log: s.log,
 	})
 	s.runner = sql.NewRunner(sql.RunnerOptions{
-		Queue: s.statements, Parts: sql.Parts{Objects: s.objects, Jobs: s.jobs, NextID: s.nextID, Now: s.now},
+		Queue: s.statements, Parts: sql.Parts{Objects: s.objects, Jobs: s.jobs, Destinations: s.integrations, NextID: s.nextID, Now: s.now},
 		Warehouse: func(ctx context.Context, id string) (sql.Warehouse, error) { return s.engines.available(ctx, id) },
 		AtOnce:    16, Drain: s.config.DrainTimeout, Done: func(st statements.Status) { s.metrics.Statement(string(st)) }, Log: s.log,
 	})

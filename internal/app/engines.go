@@ -127,6 +127,11 @@ func (e *engine) Connect(ctx context.Context, database, user string) (sql.Conn, 
 	return conn{s}, nil
 }
 
+// Replica is sql.Warehouse. No table is replicated yet.
+func (e *engine) Replica(context.Context, string, string, string) (state, reason string, ok bool, err error) {
+	return "", "", false, nil
+}
+
 // conn is a DuckDB session as the SQL edge's Conn.
 type conn struct{ *duckdb.Session }
 

@@ -20,6 +20,9 @@ const fetchers = 8
 // copy is a plain COPY: all files under the prefix in one transaction. It neither reads nor writes any
 // job's ledger.
 func (s *Session) copy(ctx context.Context, c *dialect.Copy, id string) (Outcome, error) {
+	if err := s.writable(ctx, "COPY"); err != nil {
+		return Outcome{}, err
+	}
 	table, err := s.target(ctx, c.Table)
 	if err != nil {
 		return Outcome{}, err
@@ -97,6 +100,9 @@ func (s *Session) target(ctx context.Context, n dialect.Name) (load.Table, error
 // jobCreate stores a COPY job. The COPY itself is not checked against the world: on Redshift too a bad
 // bucket or role shows at run time.
 func (s *Session) jobCreate(ctx context.Context, c *dialect.CopyJobCreate, id string) error {
+	if err := s.writable(ctx, "COPY JOB CREATE"); err != nil {
+		return err
+	}
 	table, err := s.target(ctx, c.Copy.Table)
 	if err != nil {
 		return err

@@ -80,14 +80,15 @@ type runnerFixture struct {
 	done    []statements.Status
 }
 
-func newRunner(memory *storetest.Memory) *runnerFixture {
+func newRunner(t *testing.T, memory *storetest.Memory) *runnerFixture {
+	t.Helper()
 	f := &runnerFixture{shared: &lockedEngine{committed: map[string]bool{}, slept: make(chan struct{}, 10)}}
 	f.service = statements.NewService(statements.Config{Store: memory, Results: memory, Now: time.Now, NewID: uuid.NewString, Notify: func() { f.runner.Notify() }})
 	id := int64(0)
 	var mu sync.Mutex
 	f.runner = NewRunner(RunnerOptions{
 		Queue: f.service, Warehouse: func(context.Context, string) (Warehouse, error) { return lockedWarehouse{newEngine(), f.shared}, nil },
-		Parts:  Parts{Objects: &store{}, Jobs: &jobs{}, NextID: func() int64 { mu.Lock(); defer mu.Unlock(); id++; return id }, Now: time.Now},
+		Parts:  Parts{Objects: &store{}, Jobs: &jobs{}, Destinations: newIntegrations(t), NextID: func() int64 { mu.Lock(); defer mu.Unlock(); id++; return id }, Now: time.Now},
 		AtOnce: 4, Drain: time.Second, Done: func(s statements.Status) { mu.Lock(); defer mu.Unlock(); f.done = append(f.done, s) }, Log: slog.New(slog.DiscardHandler),
 	})
 	return f
@@ -130,7 +131,7 @@ func (f *runnerFixture) get(t *testing.T, id string) statements.Statement {
 
 func TestRunnerRunsStatements(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newRunner(storetest.NewMemory())
+		f := newRunner(t, storetest.NewMemory())
 		f.run(t, func() {
 			ok := f.submit(t, statements.SubmitParams{Parameters: []statements.Parameter{{Name: "x", Value: "it's"}}}, "SELECT a FROM t WHERE a = :x")
 			bad := f.submit(t, statements.SubmitParams{}, "SELECT boom")
@@ -170,7 +171,7 @@ func TestRunnerRunsStatements(t *testing.T) {
 
 func TestRunnerCancels(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newRunner(storetest.NewMemory())
+		f := newRunner(t, storetest.NewMemory())
 		f.run(t, func() {
 			st := f.submit(t, statements.SubmitParams{}, "SELECT sleep")
 			<-f.shared.slept
@@ -188,7 +189,7 @@ func TestRunnerCancels(t *testing.T) {
 func TestRunnerStoppedAndStartedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := storetest.NewMemory()
-		first := newRunner(store)
+		first := newRunner(t, store)
 		var cut, queued statements.Statement
 		first.run(t, func() {
 			cut = first.submit(t, statements.SubmitParams{}, "SELECT sleep")
@@ -199,7 +200,7 @@ func TestRunnerStoppedAndStartedAgain(t *testing.T) {
 		}
 		queued = first.submit(t, statements.SubmitParams{}, "INSERT INTO t VALUES (1)")
 
-		second := newRunner(store)
+		second := newRunner(t, store)
 		// The process died after the commit of this one and before it was recorded.
 		committed := second.submit(t, statements.SubmitParams{}, "INSERT INTO t VALUES (2)")
 		for range 3 {
@@ -240,7 +241,7 @@ func (f *runnerFixture) sessions() int {
 func TestRunnerSessions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := storetest.NewMemory()
-		f := newRunner(store)
+		f := newRunner(t, store)
 		var first statements.Statement
 		f.run(t, func() {
 			first = f.submit(t, statements.SubmitParams{SessionKeepAlive: 60}, "SET query_group TO 'x'")
@@ -266,7 +267,7 @@ func TestRunnerSessions(t *testing.T) {
 			first = f.submit(t, statements.SubmitParams{SessionKeepAlive: 60}, "SELECT a FROM t")
 			synctest.Wait()
 		})
-		again := newRunner(store)
+		again := newRunner(t, store)
 		again.run(t, func() {
 			lost := again.submit(t, statements.SubmitParams{SessionID: first.SessionID}, "SELECT a FROM t")
 			synctest.Wait()

@@ -210,6 +210,14 @@ func (s *Session) query(ctx context.Context, q *dialect.Query, id string, out Si
 		return Outcome{}, fault.New(fault.Unsupported, SubjectDatabase, "%s %s: a session changes the database it is connected to, which is %q; other databases can only be read. Connect to %q instead",
 			q.Verb, q.Target, s.database, q.Target.Database)
 	}
+	if !q.ReadOnly {
+		if err := s.writable(ctx, q.Verb); err != nil {
+			return Outcome{}, err
+		}
+	}
+	if err := s.readable(ctx, q.Reads()); err != nil {
+		return Outcome{}, err
+	}
 	q.SuperCase, q.Unique = isOn(s.settings["enable_case_sensitive_super_attribute"]), s.parts.NextID()
 	cat := &catalog{ctx: ctx, conn: s.conn}
 	texts, err := q.Render(cat)

@@ -14,6 +14,8 @@ import (
 	"github.com/penstock-io/penstock/internal/fault"
 	"github.com/penstock-io/penstock/internal/load"
 	"github.com/penstock-io/penstock/internal/statements"
+	"github.com/penstock-io/penstock/internal/store/storetest"
+	"github.com/penstock-io/penstock/internal/zeroetl"
 )
 
 // engine is a warehouse that writes down what it is told. A statement that contains "boom" fails.
@@ -26,6 +28,8 @@ type engine struct {
 	tables    map[string][]statements.Column
 	loads     []load.Request
 	rows      [][]statements.Value
+	replicas  map[string]string // database.table to state
+	busy      int               // how often dropping a database is refused
 }
 
 func newEngine() *engine {
@@ -53,6 +57,10 @@ func (e *engine) CreateDatabase(_ context.Context, name, _, _ string) error {
 	return nil
 }
 func (e *engine) DropDatabase(_ context.Context, name string) error {
+	if e.busy > 0 {
+		e.busy--
+		return fault.New(fault.Conflict, SubjectDatabase, "in use")
+	}
 	i := slices.Index(e.databases, name)
 	if i < 0 {
 		return noDatabase(name)
@@ -67,6 +75,10 @@ func (e *engine) RenameDatabase(_ context.Context, from, to string) error {
 	}
 	e.databases[i] = to
 	return nil
+}
+func (e *engine) Replica(_ context.Context, database, _, table string) (state, reason string, ok bool, err error) {
+	state, ok = e.replicas[database+"."+table]
+	return state, "why", ok, nil
 }
 func (e *engine) StatementCommitted(_ context.Context, _, id string) (bool, error) {
 	return e.committed[id], nil
@@ -232,13 +244,14 @@ type fixture struct {
 	jobs  *jobs
 	parts Parts
 	*Session
+	integrations *zeroetl.Service
 }
 
 func open(t *testing.T) *fixture {
 	t.Helper()
-	f := &fixture{engine: newEngine(), store: &store{}, jobs: &jobs{}}
+	f := &fixture{engine: newEngine(), store: &store{}, jobs: &jobs{}, integrations: newIntegrations(t)}
 	id := int64(0)
-	f.parts = Parts{Objects: f.store, Jobs: f.jobs, NextID: func() int64 { id++; return id }, Now: time.Now}
+	f.parts = Parts{Objects: f.store, Jobs: f.jobs, Destinations: f.integrations, NextID: func() int64 { id++; return id }, Now: time.Now}
 	s, err := Open(t.Context(), f.parts, f.engine, "w", "dev", "admin")
 	if err != nil {
 		t.Fatal(err)
@@ -246,6 +259,17 @@ func open(t *testing.T) *fixture {
 	f.Session = s
 	f.told = nil
 	return f
+}
+
+// newIntegrations is a service with an integration of the table "Orders", whose id is "table".
+func newIntegrations(t *testing.T) *zeroetl.Service {
+	t.Helper()
+	memory := storetest.NewMemory()
+	if err := memory.IntegrationCreate(t.Context(), zeroetl.Integration{ID: "table", ARN: "arn:table", Name: "orders", WarehouseID: "w",
+		SourceARN: "arn:aws:dynamodb:us-east-1:123456789012:table/Orders", Kind: zeroetl.SourceDynamoDB, Status: zeroetl.Active}, 0); err != nil {
+		t.Fatal(err)
+	}
+	return zeroetl.NewService(zeroetl.Config{Store: memory, Policies: memory, Now: time.Now, Notify: func() {}})
 }
 
 func (f *fixture) heard(t *testing.T, want ...string) {
@@ -419,11 +443,12 @@ func TestDatabases(t *testing.T) {
 	}{
 		{"CREATE DATABASE a", 0, true},
 		{"CREATE DATABASE a", fault.AlreadyExists, false},
-		{"CREATE DATABASE z FROM INTEGRATION '1d5e2b6e-7a1c-4c0b-9f3e-0a1b2c3d4e5f'", fault.Unsupported, false},
+		{"CREATE DATABASE z FROM INTEGRATION '1d5e2b6e-7a1c-4c0b-9f3e-0a1b2c3d4e5f'", fault.NotFound, false},
 		{"ALTER DATABASE a RENAME TO b", 0, true},
 		{"ALTER DATABASE dev RENAME TO x", fault.Invalid, false},
 		{"ALTER DATABASE nowhere OWNER TO me", fault.NotFound, false},
-		{"ALTER DATABASE b INTEGRATION REFRESH ALL TABLES", fault.Unsupported, false},
+		{"ALTER DATABASE b INTEGRATION REFRESH ALL TABLES", fault.NotFound, false},
+		{"ALTER DATABASE b INTEGRATION SET QUERY_ALL_STATES TRUE", fault.NotFound, false},
 		{"DROP DATABASE dev", fault.Invalid, false},
 		{"DROP DATABASE b", 0, true},
 		{"DROP DATABASE b", fault.NotFound, false},
@@ -444,6 +469,111 @@ func TestDatabases(t *testing.T) {
 	}
 	if err := run("CREATE DATABASE one_too_many"); fault.KindOf(err) != fault.Limit {
 		t.Errorf("quota: %v", err)
+	}
+}
+
+func TestDestinationDatabases(t *testing.T) {
+	f := open(t)
+	ctx := t.Context()
+	run := func(text, id string) error {
+		_, err := f.Run(ctx, text, id, &collect{})
+		return err
+	}
+	for text, want := range map[string]fault.Kind{
+		"CREATE DATABASE d FROM INTEGRATION 'none'":                         fault.NotFound,
+		"CREATE DATABASE d FROM INTEGRATION 'table' DATABASE 'x'":           fault.Invalid,
+		"CREATE DATABASE d FROM INTEGRATION 'table' SET HISTORY_MODE TRUE":  fault.Unsupported,
+		"CREATE DATABASE d FROM INTEGRATION 'table' SET REFRESH_INTERVAL 5": fault.Invalid,
+		"CREATE DATABASE dev FROM INTEGRATION 'table'":                      fault.AlreadyExists,
+	} {
+		if err := run(text, "s0"); fault.KindOf(err) != want {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	if len(f.databases) != 1 {
+		t.Errorf("refused statements left %v", f.databases)
+	}
+	create := "CREATE DATABASE d FROM INTEGRATION 'table' SET REFRESH_INTERVAL 900"
+	if err := run(create, "s1"); err != nil {
+		t.Fatal(err)
+	}
+	i, ok, err := f.integrations.ByDatabase(ctx, "w", "d")
+	if err != nil || !ok || i.Destination.RefreshInterval != 900 {
+		t.Fatalf("%+v %t %v", i, ok, err)
+	}
+	if err := run("CREATE DATABASE e FROM INTEGRATION 'table'", "s2"); fault.KindOf(err) != fault.AlreadyExists {
+		t.Errorf("a second database: %v", err)
+	}
+
+	// Refreshes.
+	refreshes := func() int64 { i, _, _ := f.integrations.ByDatabase(ctx, "w", "d"); return i.Destination.Refreshes }
+	f.replicas = map[string]string{"d.Orders": "Synced"}
+	for _, tc := range []struct {
+		text string
+		more int64
+		want fault.Kind
+	}{
+		{"ALTER DATABASE d INTEGRATION REFRESH ALL TABLES", 1, 0},
+		{`ALTER DATABASE d INTEGRATION REFRESH TABLE public."Orders"`, 1, 0},
+		{"ALTER DATABASE d INTEGRATION REFRESH ALL TABLES IN SCHEMA public", 1, 0},
+		{"ALTER DATABASE d INTEGRATION REFRESH INERROR TABLES", 0, 0},
+		{"ALTER DATABASE d INTEGRATION REFRESH TABLE public.other", 0, fault.NotFound},
+		{"ALTER DATABASE d INTEGRATION REFRESH ALL TABLES IN SCHEMA s", 0, fault.NotFound},
+		{"ALTER DATABASE d INTEGRATION SET TRUNCATECOLUMNS TRUE", 0, 0},
+		{"ALTER DATABASE d INTEGRATION SET HISTORY_MODE TRUE", 0, fault.Unsupported},
+		{"ALTER DATABASE d RENAME TO e", 0, fault.Unsupported},
+	} {
+		before := refreshes()
+		err := run(tc.text, "")
+		if (err == nil) != (tc.want == 0) || err != nil && fault.KindOf(err) != tc.want || refreshes()-before != tc.more {
+			t.Errorf("%s: %v, %d more refreshes", tc.text, err, refreshes()-before)
+		}
+	}
+	f.replicas["d.Orders"] = "Failed"
+	if err := run("ALTER DATABASE d INTEGRATION REFRESH INERROR TABLES", ""); err != nil || refreshes() != 4 {
+		t.Errorf("REFRESH INERROR of a failed table: %v, %d", err, refreshes())
+	}
+
+	// What may be read depends on the table's state; nothing may be written.
+	for state, want := range map[string]bool{"Synced": true, "DroppedSource": true, "Failed": false, "ResyncRequired": false, "ResyncInitiated": false} {
+		f.replicas["d.Orders"] = state
+		if err := run(`SELECT 1 FROM d.public."Orders"`, ""); (err == nil) != want || err != nil && fault.KindOf(err) != fault.State {
+			t.Errorf("SELECT of a table that is %s: %v", state, err)
+		}
+	}
+	if err := run("ALTER DATABASE d INTEGRATION SET QUERY_ALL_STATES TRUE", ""); err != nil {
+		t.Fatal(err)
+	}
+	f.replicas["d.Orders"] = "Failed"
+	if err := run(`SELECT 1 FROM d.public."Orders"`, ""); err != nil {
+		t.Errorf("with QUERY_ALL_STATES: %v", err)
+	}
+	if err := run("USE d", ""); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"CREATE TABLE x (a INTEGER)", `DELETE FROM "Orders"`, "INSERT INTO t VALUES (1)",
+		"COPY t FROM 's3://b/' IAM_ROLE 'arn:aws:iam::123456789012:role/r' CSV", "COPY t FROM 's3://b/' IAM_ROLE 'arn:aws:iam::123456789012:role/r' CSV JOB CREATE j"} {
+		if err := run(text, ""); !fault.Is(err, fault.Denied, SubjectDatabase) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	if err := run(`SELECT 1 FROM "Orders"`, ""); err != nil {
+		t.Error(err)
+	}
+	if err := run("USE dev", ""); err != nil {
+		t.Fatal(err)
+	}
+
+	// Dropping waits for replication to stop.
+	f.busy = 2
+	if err := run("DROP DATABASE d", ""); err != nil {
+		t.Errorf("DROP: %v", err)
+	}
+	if _, ok, _ := f.integrations.ByDatabase(ctx, "w", "d"); ok || len(f.databases) != 1 {
+		t.Errorf("after DROP: connected %t, databases %v", ok, f.databases)
+	}
+	if err := run(create, "s1"); err != nil {
+		t.Errorf("made again: %v", err)
 	}
 }
 

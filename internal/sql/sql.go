@@ -14,6 +14,7 @@ import (
 	"github.com/penstock-io/penstock/internal/copyjob"
 	"github.com/penstock-io/penstock/internal/load"
 	"github.com/penstock-io/penstock/internal/statements"
+	"github.com/penstock-io/penstock/internal/zeroetl"
 )
 
 // Subjects of this package's faults.
@@ -31,6 +32,9 @@ type Warehouse interface {
 	CreateDatabase(ctx context.Context, name, owner, createdBy string) error
 	DropDatabase(ctx context.Context, name string) error
 	RenameDatabase(ctx context.Context, from, to string) error
+	// Replica returns the state of a replicated table and why it is in it. ok is false for other tables. It knows a
+	// table from when its loading begins, before there is anything to select.
+	Replica(ctx context.Context, database, schema, table string) (state, reason string, ok bool, err error)
 	// StatementCommitted reports whether the transaction that marked the statement has committed.
 	StatementCommitted(ctx context.Context, database, id string) (bool, error)
 }
@@ -109,10 +113,27 @@ type Jobs interface {
 	List(ctx context.Context, warehouseID string) ([]copyjob.Job, error)
 }
 
+// Destinations is the part of zeroetl.Service the statements about databases made from integrations need.
+type Destinations interface {
+	DestinationChanges
+	CheckDestination(ctx context.Context, id, warehouseID, database, createdBy string, o zeroetl.DestinationOptions) error
+	ByDatabase(ctx context.Context, warehouseID, database string) (_ zeroetl.Integration, ok bool, _ error)
+}
+
+// DestinationChanges are what such statements do.
+type DestinationChanges interface {
+	Connect(ctx context.Context, id, warehouseID, database, createdBy string, o zeroetl.DestinationOptions) error
+	Configure(ctx context.Context, warehouseID, database string, o zeroetl.DestinationOptions) error
+	RequestRefresh(ctx context.Context, warehouseID, database string) error
+	Disconnect(ctx context.Context, warehouseID, database string) error
+}
+
 // Parts are what sessions are made with; one value serves the whole process.
 type Parts struct {
 	Objects Objects
 	Jobs    Jobs
-	NextID  func() int64 // growing ids for queries
-	Now     func() time.Time
+	// Destinations knows the databases made from integrations.
+	Destinations Destinations
+	NextID       func() int64 // growing ids for queries
+	Now          func() time.Time
 }
