@@ -213,6 +213,9 @@ func FuzzCSV(f *testing.F) {
 				break
 			}
 			line, _ := r.FieldPos(0)
+			if len(rec) > 2 && strings.Join(rec[2:], "") == "" {
+				rec = rec[:2] // surplus fields with nothing in them
+			}
 			switch len(rec) {
 			case 2:
 				want = append(want, fmt.Sprintf("%d:%s|%s", line, rec[0], rec[1]))
