@@ -144,7 +144,8 @@ func (s *Session) dropDatabase(ctx context.Context, d *dialect.DropDatabase) err
 		return err
 	}
 	err = s.warehouse.DropDatabase(ctx, d.Name)
-	for deadline := s.parts.Now().Add(stopWait); replicated && fault.KindOf(err) == fault.Conflict && s.parts.Now().Before(deadline); {
+	inUse := func() bool { k := fault.KindOf(err); return k == fault.State || k == fault.Conflict }
+	for deadline := s.parts.Now().Add(stopWait); replicated && inUse() && s.parts.Now().Before(deadline); {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
