@@ -46,33 +46,26 @@ type Source interface {
 type Table = change.Table
 
 // State is a table's state as Redshift's views show it.
-type State string
+type State = change.State
 
 const (
-	Synced          State = "Synced"
-	Failed          State = "Failed"
-	Deleted         State = "Deleted"
-	ResyncRequired  State = "ResyncRequired"
-	ResyncInitiated State = "ResyncInitiated"
+	Synced          = change.Synced
+	Failed          = change.Failed
+	Deleted         = change.Deleted
+	ResyncRequired  = change.ResyncRequired
+	ResyncInitiated = change.ResyncInitiated
 )
 
 // Phase is what a generation of a copy is in the middle of.
-type Phase string
+type Phase = change.Phase
 
 const (
-	Loading Phase = "loading" // the snapshot is under way; changes are set aside
-	Live    Phase = "live"    // readers see it; changes are applied as they come
+	Loading = change.Loading
+	Live    = change.Live
 )
 
 // Generation is one copy of a table, from its first row to its replacement by the next.
-type Generation struct {
-	Number   int64
-	SourceID string // Table.ID it is made from
-	Phase    Phase
-	Marks    change.Marks // of the stream
-	Snapshot change.Marks // of the snapshot, while Loading
-	Loaded   int64        // items of the snapshot so far
-}
+type Generation = change.Generation
 
 // Replica is a table's copy in a warehouse. Everything it knows is in the warehouse, beside the rows. A call
 // that returns nil is durable; one that returns an error has changed nothing. A call with a fence older than
