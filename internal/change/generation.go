@@ -9,6 +9,7 @@ const (
 	Deleted         State = "Deleted"
 	ResyncRequired  State = "ResyncRequired"
 	ResyncInitiated State = "ResyncInitiated"
+	DroppedSource   State = "DroppedSource" // the source table is gone; its rows stay readable
 )
 
 // Phase is what a generation of a copy is in the middle of.

@@ -54,6 +54,7 @@ const (
 	Deleted         = change.Deleted
 	ResyncRequired  = change.ResyncRequired
 	ResyncInitiated = change.ResyncInitiated
+	DroppedSource   = change.DroppedSource
 )
 
 // Phase is what a generation of a copy is in the middle of.
