@@ -1,0 +1,482 @@
+package dynamodb
+
+import (
+	"context"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/penstock-io/penstock/internal/change"
+	"github.com/penstock-io/penstock/internal/fault"
+)
+
+const (
+	recordsLimit = 1000
+	// awsInterval is how often a shard may be read: AWS allows five calls per second.
+	awsInterval = 200 * time.Millisecond
+	// listInterval is how often the shards are listed without a reason.
+	listInterval = 30 * time.Second
+	// A closed shard without children is looked for again after a while that grows.
+	firstRelist = 50 * time.Millisecond
+	lastRelist  = 5 * time.Second
+	// orphaned is after what time it is believed to have none; should any come yet, they are read all the same.
+	orphaned = 20 * time.Second
+)
+
+// Stream delivers changes from where the marks end until ctx is done, and then returns its error. idle is called
+// when every shard has been read to its end after the last call, with the time before which every change has
+// been delivered. Both functions are called from one goroutine.
+func (s *Source) Stream(ctx context.Context, from change.Marks, deliver func(context.Context, change.Page) error, idle func(context.Context, time.Time) error) error {
+	marks, err := parseStreamMarks(from)
+	if err != nil {
+		return err
+	}
+	t, err := s.describe(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.sameStream(t, marks.ARN); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	r := &streamReader{
+		Source: s, keys: t.keys, marks: marks, deliver: deliver, idle: idle, readers: map[string]*shardReader{}, ended: s.Now(),
+		polls: make(chan poll, s.Shards), lists: make(chan listing, 1),
+		cutters: sync.Pool{New: func() any { return &cutter{keys: t.keys} }},
+	}
+	defer r.work.Wait()
+	defer cancel()
+	return r.run(ctx)
+}
+
+// sameStream returns what speaks against reading a stream of the table.
+func (s *Source) sameStream(t *table, arn string) error {
+	switch {
+	case t.LatestStreamARN != "" && t.LatestStreamARN != arn:
+		return fault.New(fault.Expired, SubjectGap, "Table %q has another stream now, %s: it was deleted and made again, or its stream was switched off and on. Changes made in between are not in %s.", s.Table, t.LatestStreamARN, arn)
+	case t.TableStatus == "DELETING":
+		return s.usable(t)
+	}
+	return nil
+}
+
+// A streamReader reads the shards of a stream. One goroutine, run's, owns it, calls deliver and idle, and starts
+// others that make a request each and report back.
+type streamReader struct {
+	*Source
+	keys    []change.KeyColumn
+	marks   *streamMarks
+	deliver func(context.Context, change.Page) error
+	idle    func(context.Context, time.Time) error
+	cutters sync.Pool
+
+	work  sync.WaitGroup
+	polls chan poll
+	lists chan listing
+	busy  int // polls under way
+
+	readers map[string]*shardReader // by shard
+	tree    *tree                   // nil before the first list
+	settled bool                    // the tree shows all there is behind what has been read
+	waiting bool                    // shards wait for their parents
+	doubted bool                    // the last tree had a gap
+	ending  time.Time               // since when the stream is known to be disabled
+
+	listing bool      // a list is under way
+	relist  time.Time // when to list next; zero says that the list under way is too old already
+	pause   time.Duration
+	ended   time.Time // when the last shard was read to its end
+
+	idled time.Time // when idle was called last
+	wakes int
+}
+
+// A shardReader is a shard that is being read.
+type shardReader struct {
+	shard
+	from     position
+	iterator string
+	since    time.Time // records from before are skipped until one is not; zero when there was one
+	busy     bool
+	called   time.Time // when it was read last
+	due      time.Time
+	quiet    time.Duration // between looks while nothing comes
+	caughtUp time.Time     // everything made before has been delivered
+	wakes    int           // how often the source had been woken when it was read last
+	missing  int           // times it was not found in a row
+}
+
+// poll is what came of reading a shard once.
+type poll struct {
+	reader   *shardReader
+	page     recordPage
+	iterator string // for the next
+	size     int
+	sent     time.Time
+	date     time.Time
+	err      error
+}
+
+// listing is what came of listing the shards.
+type listing struct {
+	tree *tree
+	err  error
+}
+
+func (r *streamReader) run(ctx context.Context) error {
+	r.list(ctx)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		r.dispatch(ctx)
+		if err := r.rest(ctx); err != nil {
+			return err
+		}
+		timer.Reset(r.next())
+		var err error
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-timer.C:
+			if !r.listing && !r.relist.After(r.Now()) {
+				r.list(ctx)
+			}
+		case <-r.wake:
+			r.woken()
+		case p := <-r.polls:
+			err = r.polled(ctx, p)
+		case l := <-r.lists:
+			err = r.listed(ctx, l)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// next is how long there is nothing to do.
+func (r *streamReader) next() time.Duration {
+	now := r.Now()
+	wait := listInterval
+	if !r.listing {
+		wait = min(wait, r.relist.Sub(now))
+	}
+	if r.busy < r.Shards {
+		for _, one := range r.readers {
+			if !one.busy {
+				wait = min(wait, one.due.Sub(now))
+			}
+		}
+	}
+	return max(wait, 0)
+}
+
+// dispatch reads the shards that are due, those that have waited longest first.
+func (r *streamReader) dispatch(ctx context.Context) {
+	now := r.Now()
+	for r.busy < r.Shards {
+		var first *shardReader
+		for _, one := range r.readers {
+			if !one.busy && !one.due.After(now) && (first == nil || one.due.Before(first.due)) {
+				first = one
+			}
+		}
+		if first == nil {
+			return
+		}
+		r.busy++
+		first.busy, first.called, first.wakes = true, now, r.wakes
+		from, iterator, since := first.from, first.iterator, first.since
+		r.work.Go(func() {
+			p := r.poll(ctx, first.shard, from, iterator, since)
+			p.reader = first
+			r.polls <- p
+		})
+	}
+}
+
+func (r *streamReader) woken() {
+	r.wakes++
+	now := r.Now()
+	for _, one := range r.readers {
+		one.quiet = 0
+		if !one.busy {
+			one.due = r.soonest(one, now)
+		}
+	}
+}
+
+// soonest is when a shard may be read, at a time or later.
+func (r *streamReader) soonest(one *shardReader, at time.Time) time.Time {
+	if r.Endpoint == "" && at.Before(one.called.Add(awsInterval)) {
+		return one.called.Add(awsInterval)
+	}
+	return at
+}
+
+// poll reads a shard once. It runs beside run and touches nothing of it.
+func (r *streamReader) poll(ctx context.Context, one shard, from position, iterator string, since time.Time) (p poll) {
+	for try := 0; ; try++ {
+		if iterator == "" {
+			if iterator, p.err = r.open(ctx, one, from); p.err != nil {
+				return p
+			}
+		}
+		p.err = r.client.call(ctx, opGetRecords, recordsInput{iterator, recordsLimit}, func(a answer) (err error) {
+			c := r.cutters.Get().(*cutter)
+			defer r.cutters.Put(c)
+			p.size, p.sent, p.date = len(a.body), a.sent, a.date
+			if p.date.IsZero() {
+				p.date = a.sent
+			}
+			if p.date.Before(r.marks.Start) { // the endpoint's clock was put back: records cannot be told by their age
+				since = time.Time{}
+			}
+			p.page, err = c.stream(a.body, since)
+			return err
+		})
+		if code := codeOf(p.err); code == codeExpired && try < 3 || code == codeTrimmed && from.kind == horizon && try < 3 && r.recent() {
+			iterator = "" // from the last record again
+			continue
+		}
+		p.iterator = p.page.next
+		return p
+	}
+}
+
+// recent reports whether nothing made after the start can have been trimmed yet.
+func (r *streamReader) recent() bool { return r.Now().Sub(r.marks.Start) < retained }
+
+// open returns an iterator for a shard.
+func (r *streamReader) open(ctx context.Context, one shard, from position) (string, error) {
+	switch {
+	case from.kind == unread && one.first != "":
+		from = position{at, one.first}
+	case from.kind == unread:
+		from = position{kind: horizon}
+	case from.kind == horizon && !r.recent():
+		return "", fault.New(fault.Expired, SubjectGap, "Shard %s of the stream of table %q had no records left when the table began to be replicated at %s; those made since may have been trimmed.", one.id, r.Table, r.marks.Start.Format(time.RFC3339))
+	}
+	iterator, err := r.iterator(ctx, r.marks.ARN, one.id, from)
+	if codeOf(err) == codeValidation && from.kind == at && from.sequence == one.first {
+		iterator, err = r.iterator(ctx, r.marks.ARN, one.id, position{kind: horizon}) // an endpoint that wants the number of a record
+	}
+	return iterator, err
+}
+
+// polled takes in what came of reading a shard.
+func (r *streamReader) polled(ctx context.Context, p poll) error {
+	one := p.reader
+	r.busy--
+	one.busy = false
+	if r.readers[one.id] != one {
+		return nil
+	}
+	if p.err != nil {
+		return r.failed(ctx, one, p.err)
+	}
+	one.missing, one.iterator = 0, p.iterator
+	ended := p.page.next == ""
+	if p.page.records > 0 {
+		one.from = position{after, p.page.last}
+		if p.page.fresh {
+			one.since = time.Time{}
+		}
+		// A record made at R by the endpoint's clock was made before now by ours, however the clocks differ: the
+		// endpoint's is ahead of ours by at most the answer's date, with the second it was cut to, less when we asked.
+		one.advance(p.page.newest.Add(p.sent.Sub(p.date.Add(time.Second))), p.sent)
+	} else {
+		one.advance(p.sent, p.sent)
+	}
+	if ended {
+		one.from = position{kind: done}
+		delete(r.readers, one.id)
+		r.settled, r.ended = false, r.Now()
+	}
+	r.marks.shards[one.id] = one.from
+	if p.page.records > 0 || ended {
+		page := change.Page{Rows: p.page.rows, Mark: change.Mark{Part: shardPart + one.id, After: one.from.String()}, Newest: p.page.newest, Bytes: p.size}
+		if err := r.deliver(ctx, page); err != nil {
+			return err
+		}
+	}
+	if ended {
+		if err := r.replan(ctx); err != nil { // children that are known can be read at once
+			return err
+		}
+		r.list(ctx) // and there may be more
+		return nil
+	}
+	r.schedule(one, p.page.records > 0)
+	return nil
+}
+
+// advance notes that everything made before a time has been delivered, but never of a time later than most.
+func (one *shardReader) advance(to, most time.Time) {
+	if to.After(most) {
+		to = most
+	}
+	if to.After(one.caughtUp) {
+		one.caughtUp = to
+	}
+}
+
+// schedule says when to read a shard next.
+func (r *streamReader) schedule(one *shardReader, more bool) {
+	now := r.Now()
+	if more || one.wakes != r.wakes { // it was woken for what came since it was read
+		one.quiet, one.due = 0, r.soonest(one, now)
+		return
+	}
+	one.quiet = min(max(2*one.quiet, r.Poll/8), r.Quiet)
+	one.due = r.soonest(one, now.Add(one.quiet))
+}
+
+// failed deals with a shard that could not be read.
+func (r *streamReader) failed(ctx context.Context, one *shardReader, err error) error {
+	switch codeOf(err) {
+	case codeTrimmed:
+		return fault.Wrap(err, fault.Expired, SubjectGap, "Changes of table %q are missing: shard %s of its stream was trimmed behind %s, where reading was to go on. Records are kept for 24 hours.", r.Table, one.id, one.from.describe())
+	case codeNotFound:
+		if one.missing++; one.missing > 20 {
+			return fault.Wrap(err, fault.Unavailable, SubjectStream, "Shard %s of the stream of table %q is listed and cannot be found.", one.id, r.Table)
+		}
+		one.iterator, one.due = "", r.Now().Add(min(firstRelist<<one.missing, lastRelist))
+		r.list(ctx)
+		return nil
+	case codeExpired:
+		one.iterator = ""
+		r.schedule(one, false)
+		return nil
+	}
+	return err
+}
+
+// list lists the shards, unless that is under way, and then again.
+func (r *streamReader) list(ctx context.Context) {
+	if r.listing {
+		r.relist = time.Time{}
+		return
+	}
+	r.listing, r.relist = true, r.Now().Add(listInterval)
+	r.work.Go(func() {
+		t, err := r.shards(ctx, r.marks.ARN)
+		r.lists <- listing{t, err}
+	})
+}
+
+// listed takes in a list of the shards.
+func (r *streamReader) listed(ctx context.Context, l listing) error {
+	again := r.relist.IsZero() // something happened since it was asked for
+	r.listing, r.relist = false, r.Now().Add(listInterval)
+	if again {
+		r.list(ctx)
+	}
+	if fault.Is(l.err, fault.NotFound, SubjectStream) {
+		return r.over(ctx)
+	}
+	if l.err != nil {
+		return l.err
+	}
+	r.tree, r.settled = l.tree, !again
+	switch {
+	case l.tree.enabled():
+		r.ending = time.Time{}
+	case r.ending.IsZero():
+		r.ending = l.tree.listed
+	}
+	return r.replan(ctx)
+}
+
+// replan brings the readers into line with the tree.
+func (r *streamReader) replan(ctx context.Context) error {
+	if r.tree == nil {
+		return nil
+	}
+	p := r.marks.plan(r.tree)
+	if p.gap != "" {
+		if r.doubted && r.settled {
+			return fault.New(fault.Expired, SubjectGap, "Changes of table %q are missing from its stream: %s. Records are kept for 24 hours.", r.Table, p.gap)
+		}
+		r.doubted, r.settled = true, false
+		r.list(ctx)
+		return nil
+	}
+	r.doubted = false
+	r.waiting = len(p.wait) > 0
+	now := r.Now()
+	for _, s := range p.read {
+		if r.readers[s.id] != nil {
+			continue
+		}
+		one := &shardReader{shard: s, from: r.marks.shards[s.id], due: now}
+		if one.from.kind == at || one.from.kind == horizon {
+			one.since = r.marks.Start // the snapshot has what is older
+		}
+		r.readers[s.id] = one
+	}
+	if r.settled && len(p.childless) > 0 && r.tree.enabled() && now.Sub(r.ended) < orphaned {
+		r.settled = false // their children are not listed yet
+		r.pause = min(max(2*r.pause, firstRelist), lastRelist)
+		r.relist = now.Add(r.pause)
+	} else if r.settled {
+		r.pause = 0
+	}
+	if !r.settled {
+		return nil
+	}
+	for _, id := range p.forget {
+		delete(r.marks.shards, id)
+		if err := r.deliver(ctx, change.Page{Mark: change.Mark{Part: shardPart + id}}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rest calls idle if every shard has been read to its end since it was called last. When the stream is disabled
+// that is the end.
+func (r *streamReader) rest(ctx context.Context) error {
+	if r.tree == nil || !r.settled || r.waiting {
+		return nil
+	}
+	if !r.ending.IsZero() && len(r.readers) == 0 {
+		return r.over(ctx)
+	}
+	caughtUp := r.tree.listed
+	if len(r.readers) > 0 {
+		caughtUp = time.Time{}
+		for one := range maps.Values(r.readers) {
+			if caughtUp.IsZero() || one.caughtUp.Before(caughtUp) {
+				if caughtUp = one.caughtUp; caughtUp.IsZero() {
+					return nil
+				}
+			}
+		}
+	}
+	now := r.Now()
+	r.Observer.lag(now.Sub(caughtUp))
+	if !caughtUp.After(r.idled) {
+		return nil
+	}
+	if !r.ending.IsZero() && caughtUp.After(r.ending) {
+		return r.over(ctx)
+	}
+	r.idled = now
+	return r.idle(ctx, caughtUp)
+}
+
+// over says why a stream that is disabled or gone is.
+func (r *streamReader) over(ctx context.Context) error {
+	t, err := r.describe(ctx)
+	if err != nil {
+		return err
+	}
+	if err := r.sameStream(t, r.marks.ARN); err != nil {
+		return err
+	}
+	if err := r.usable(t); err != nil {
+		return err
+	}
+	return fault.New(fault.Unavailable, SubjectStream, "The stream %s of table %q cannot be read, although the table says it is enabled.", r.marks.ARN, r.Table)
+}
