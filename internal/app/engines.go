@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"github.com/penstock-io/penstock/internal/change"
 	"github.com/penstock-io/penstock/internal/fault"
 	"github.com/penstock-io/penstock/internal/front/redshiftdata"
 	"github.com/penstock-io/penstock/internal/sql"
@@ -17,6 +18,7 @@ import (
 	"github.com/penstock-io/penstock/internal/supervise"
 	"github.com/penstock-io/penstock/internal/warehouse/duckdb"
 	"github.com/penstock-io/penstock/internal/warehouses"
+	"github.com/penstock-io/penstock/internal/zeroetl"
 )
 
 // engines keeps one engine per warehouse in use.
@@ -127,10 +129,18 @@ func (e *engine) Connect(ctx context.Context, database, user string) (sql.Conn, 
 	return conn{s}, nil
 }
 
-// Replica is sql.Warehouse. No table is replicated yet.
-func (e *engine) Replica(context.Context, string, string, string) (state, reason string, ok bool, err error) {
+// ReplicaState is sql.Warehouse. No table is replicated yet.
+func (e *engine) ReplicaState(context.Context, string, string, string) (state, reason string, ok bool, err error) {
 	return "", "", false, nil
 }
+
+// Replica is supervise.Engine. No table is replicated yet.
+func (e *engine) Replica(context.Context, zeroetl.Integration, change.Schema) (supervise.TableReplica, error) {
+	return nil, fault.New(fault.Unsupported, zeroetl.SubjectDestination, "tables are not replicated yet")
+}
+
+// DropReplica is supervise.Engine.
+func (e *engine) DropReplica(context.Context, string, string) error { return nil }
 
 // conn is a DuckDB session as the SQL edge's Conn.
 type conn struct{ *duckdb.Session }

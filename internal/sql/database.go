@@ -124,7 +124,7 @@ func (s *Session) refresh(ctx context.Context, database string, t *dialect.Table
 	case dialect.RemediableTables:
 		return nil // those with duplicate rows, and there are none
 	case dialect.InErrorTables:
-		if state, _, ok, err := s.warehouse.Replica(ctx, database, "public", table); err != nil || !ok || state != "Failed" {
+		if state, _, ok, err := s.warehouse.ReplicaState(ctx, database, "public", table); err != nil || !ok || state != "Failed" {
 			return err
 		}
 	}
@@ -191,7 +191,7 @@ func (s *Session) readable(ctx context.Context, names []dialect.Name) error {
 		if schema == "" {
 			schema = "public"
 		}
-		state, reason, ok, err := s.warehouse.Replica(ctx, database, schema, n.Table)
+		state, reason, ok, err := s.warehouse.ReplicaState(ctx, database, schema, n.Table)
 		if err != nil {
 			return err
 		}

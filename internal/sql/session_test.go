@@ -76,7 +76,7 @@ func (e *engine) RenameDatabase(_ context.Context, from, to string) error {
 	e.databases[i] = to
 	return nil
 }
-func (e *engine) Replica(_ context.Context, database, _, table string) (state, reason string, ok bool, err error) {
+func (e *engine) ReplicaState(_ context.Context, database, _, table string) (state, reason string, ok bool, err error) {
 	state, ok = e.replicas[database+"."+table]
 	return state, "why", ok, nil
 }

@@ -32,9 +32,9 @@ type Warehouse interface {
 	CreateDatabase(ctx context.Context, name, owner, createdBy string) error
 	DropDatabase(ctx context.Context, name string) error
 	RenameDatabase(ctx context.Context, from, to string) error
-	// Replica returns the state of a replicated table and why it is in it. ok is false for other tables. It knows a
+	// ReplicaState returns the state of a replicated table and why it is in it. ok is false for other tables. It knows a
 	// table from when its loading begins, before there is anything to select.
-	Replica(ctx context.Context, database, schema, table string) (state, reason string, ok bool, err error)
+	ReplicaState(ctx context.Context, database, schema, table string) (state, reason string, ok bool, err error)
 	// StatementCommitted reports whether the transaction that marked the statement has committed.
 	StatementCommitted(ctx context.Context, database, id string) (bool, error)
 }

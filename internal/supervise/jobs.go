@@ -300,7 +300,12 @@ func (s *Supervisor) stop(match func(*runner) bool) {
 	}
 }
 
-func (s *Supervisor) stopAll() { s.stop(func(*runner) bool { return true }) }
+func (s *Supervisor) stopAll() {
+	s.stop(func(*runner) bool { return true })
+	for _, r := range s.Replications() {
+		s.stopReplicator(r.Integration.ID)
+	}
+}
 
 // PendingFile is a file a job knows of and has not loaded yet.
 type PendingFile struct {

@@ -17,6 +17,9 @@ const (
 	ProblemSourceDenied       = "SOURCE_ACCESS_DENIED"
 	ProblemNotificationAbsent = "SOURCE_NOTIFICATION_REMOVED"
 	ProblemTargetMissing      = "TARGET_NOT_FOUND"
+	ProblemStream             = "SOURCE_STREAM_UNUSABLE"
+	ProblemTable              = "TABLE_FAILED"
+	ProblemDatabase           = "DESTINATION_DATABASE_FAILED"
 	ProblemInternal           = "INTERNAL_ERROR"
 )
 
@@ -41,6 +44,11 @@ func (s *Supervisor) reconcileWarehouses(ctx context.Context) error {
 			errs = append(errs, err)
 		case warehouses.Deleting:
 			s.stop(func(r *runner) bool { return r.job.WarehouseID == w.ID })
+			for _, r := range s.Replications() {
+				if r.Integration.WarehouseID == w.ID {
+					s.stopReplicator(r.Integration.ID)
+				}
+			}
 			err := s.Jobs.DropAll(ctx, w.ID)
 			if err == nil {
 				err = s.Engines.Remove(ctx, w.ID)
@@ -65,12 +73,20 @@ func (s *Supervisor) reconcileIntegrations(ctx context.Context) error {
 		return err
 	}
 	var errs []error
+	wanted := map[string]bool{}
 	for _, i := range all {
-		if i.Kind != zeroetl.SourceS3 {
-			continue
+		wanted[i.ID] = true
+		reconcile := s.reconcileIntegration
+		if i.Kind == zeroetl.SourceDynamoDB {
+			reconcile = s.reconcileTable
 		}
-		if err := s.reconcileIntegration(ctx, i, targets[i.WarehouseID]); err != nil {
+		if err := reconcile(ctx, i, targets[i.WarehouseID]); err != nil {
 			errs = append(errs, fmt.Errorf("integration %s: %w", i.Name, err))
+		}
+	}
+	for _, r := range s.Replications() {
+		if !wanted[r.Integration.ID] {
+			s.stopReplicator(r.Integration.ID)
 		}
 	}
 	return errors.Join(errs...)

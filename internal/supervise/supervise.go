@@ -7,9 +7,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/penstock-io/penstock/internal/change"
 	"github.com/penstock-io/penstock/internal/copyjob"
 	"github.com/penstock-io/penstock/internal/fileload"
 	"github.com/penstock-io/penstock/internal/load"
+	"github.com/penstock-io/penstock/internal/pipeline"
 	"github.com/penstock-io/penstock/internal/warehouses"
 	"github.com/penstock-io/penstock/internal/zeroetl"
 )
@@ -21,6 +23,14 @@ type Integrations interface {
 	Faulted(ctx context.Context, id string, status zeroetl.Status, problems []zeroetl.Problem) error
 	Repaired(ctx context.Context, id string) error
 	Removed(ctx context.Context, id string) error
+	TableIntegrations
+}
+
+// TableIntegrations is what concerns integrations of tables alone.
+type TableIntegrations interface {
+	Syncing(ctx context.Context, id string) error
+	Refreshed(ctx context.Context, id string, done int64) error
+	Connect(ctx context.Context, id, warehouseID, database, createdBy string, o zeroetl.DestinationOptions) error
 }
 
 // Warehouses is the part of warehouses.Service that follows real work.
@@ -53,6 +63,16 @@ type Engine interface {
 	JobsInLedger(ctx context.Context, database string) ([]int64, error)
 	ForgetJob(ctx context.Context, database string, jobID int64) error
 	Databases(ctx context.Context) ([]string, error)
+	TableEngine
+}
+
+// TableEngine is a warehouse as replication needs it.
+type TableEngine interface {
+	CreateDatabase(ctx context.Context, name, owner, createdBy string) error // idempotent by createdBy
+	// Replica returns the copy of the table of this shape in the integration's destination database.
+	Replica(ctx context.Context, i zeroetl.Integration, schema change.Schema) (TableReplica, error)
+	// DropReplica makes an ordinary table of the integration's copy.
+	DropReplica(ctx context.Context, database, integrationID string) error
 }
 
 // Channels is how files of a bucket are learnt of. What the caller has lost, it may lose again: every
@@ -77,11 +97,13 @@ type Options struct {
 	Engines      Engines
 	Channels     Channels
 	Objects      fileload.Objects
+	Tables       Tables
 	ListInterval time.Duration
 	Interval     time.Duration // between passes nobody asked for; 0 is 5 s
 	NextID       func() int64
 	Now          func() time.Time
-	Observe      func(warehouseID string, o fileload.Outcome) // for metrics; may be nil
+	Observe      func(warehouseID string, o fileload.Outcome)     // for metrics; may be nil
+	ObserveTable func(i zeroetl.Integration, g pipeline.Progress) // for metrics; may be nil
 	Log          *slog.Logger
 }
 
@@ -95,8 +117,9 @@ type Supervisor struct {
 	swept map[string]bool       // warehouses whose ledgers were swept of dropped jobs since the start
 	known map[int64]copyjob.Job // the jobs of the last pass
 
-	mu      sync.Mutex
-	loaders map[int64]*runner // by job id
+	mu          sync.Mutex
+	loaders     map[int64]*runner      // by job id
+	replicators map[string]*replicator // by integration id
 }
 
 // New returns a Supervisor at rest.
@@ -107,7 +130,10 @@ func New(o Options) *Supervisor {
 	if o.Observe == nil {
 		o.Observe = func(string, fileload.Outcome) {}
 	}
-	return &Supervisor{Options: o, wake: make(chan struct{}, 1), ready: make(chan struct{}), loaders: map[int64]*runner{}, swept: map[string]bool{}}
+	if o.ObserveTable == nil {
+		o.ObserveTable = func(zeroetl.Integration, pipeline.Progress) {}
+	}
+	return &Supervisor{Options: o, wake: make(chan struct{}, 1), ready: make(chan struct{}), loaders: map[int64]*runner{}, replicators: map[string]*replicator{}, swept: map[string]bool{}}
 }
 
 // Notify asks for a pass soon. It never blocks.

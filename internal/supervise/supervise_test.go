@@ -31,8 +31,10 @@ type world struct {
 	warehouses   *warehouses.Service
 	jobs         *copyjob.Service
 	sup          *Supervisor
+	store        *storetest.Memory
 
 	mu        sync.Mutex
+	table     *fakeTable
 	buckets   map[string]bool
 	channels  map[string]bool // integration ids with an open channel
 	down      error           // what the bucket endpoint answers
@@ -48,6 +50,9 @@ type fakeEngine struct {
 	failed map[string]bool
 	bad    map[string]bool
 	err    error
+
+	databases []string
+	replica   *fakeReplica
 }
 
 var caller = identity.Caller{Partition: "aws", Account: "123456789012", Region: "us-east-1", ARN: "arn:aws:iam::123456789012:root"}
@@ -58,14 +63,14 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{buckets: map[string]bool{"b": true}, channels: map[string]bool{}, engines: map[string]*fakeEngine{}}
+	w := &world{buckets: map[string]bool{"b": true}, channels: map[string]bool{}, engines: map[string]*fakeEngine{}, table: &fakeTable{wakes: make(chan struct{}, 100)}, store: memory}
 	notify := func() { w.sup.Notify() }
 	w.warehouses = warehouses.NewService(warehouses.Config{Partition: "aws", Region: "us-east-1", Account: "123456789012",
 		Warehouses: memory, Clusters: memory, Namespaces: memory, Workgroups: memory, Partners: memory, Box: box, Now: time.Now, NewID: uuid.NewString, Notify: notify})
 	w.integrations = zeroetl.NewService(zeroetl.Config{Store: memory, Policies: memory, Sources: w, Targets: w.warehouses, Now: time.Now, NewID: uuid.NewString, Notify: notify})
 	w.jobs = copyjob.NewService(copyjob.Config{Store: memory, Messages: memory, Now: time.Now, Notify: notify})
 	ids := int64(0)
-	w.sup = New(Options{Integrations: w.integrations, Warehouses: w.warehouses, Jobs: w.jobs, Engines: w, Channels: (*fakeChannels)(w), Objects: w,
+	w.sup = New(Options{Integrations: w.integrations, Warehouses: w.warehouses, Jobs: w.jobs, Engines: w, Channels: (*fakeChannels)(w), Objects: w, Tables: w,
 		ListInterval: time.Minute, NextID: func() int64 { ids++; return ids }, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
 	if err := w.warehouses.EnsureDefault(t.Context()); err != nil {
 		t.Fatal(err)
@@ -133,7 +138,7 @@ func (w *world) Create(_ context.Context, wh warehouses.Warehouse) error {
 		return w.cannot
 	}
 	if w.engines[wh.ID] == nil {
-		w.engines[wh.ID] = &fakeEngine{loaded: map[int64][]string{}, failed: map[string]bool{}, bad: map[string]bool{}}
+		w.engines[wh.ID] = &fakeEngine{loaded: map[int64][]string{}, failed: map[string]bool{}, bad: map[string]bool{}, databases: []string{"dev"}}
 	}
 	return nil
 }
@@ -230,7 +235,7 @@ func (e *fakeEngine) ForgetJob(_ context.Context, _ string, id int64) error {
 	return nil
 }
 
-func (e *fakeEngine) Databases(context.Context) ([]string, error) { return []string{"dev"}, nil }
+func (e *fakeEngine) Databases(context.Context) ([]string, error) { return e.databases, nil }
 
 func (e *fakeEngine) keys(job int64) string {
 	e.mu.Lock()

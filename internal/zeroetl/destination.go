@@ -138,7 +138,7 @@ func (s *Service) Disconnect(ctx context.Context, warehouseID, database string) 
 	}
 	_, err = s.store.IntegrationUpdate(ctx, i.ID, func(i *Integration) error {
 		if i.Destination.Database == database {
-			i.Destination = Destination{}
+			i.Destination = Destination{Created: i.Destination.Created} // there was one: a tag is not to make it again
 		}
 		return nil
 	})
