@@ -11,6 +11,7 @@ import (
 	"github.com/penstock-io/penstock/internal/change"
 	"github.com/penstock-io/penstock/internal/fault"
 	"github.com/penstock-io/penstock/internal/front/redshiftdata"
+	"github.com/penstock-io/penstock/internal/pipeline"
 	"github.com/penstock-io/penstock/internal/sql"
 	"github.com/penstock-io/penstock/internal/sql/dialect"
 	"github.com/penstock-io/penstock/internal/sql/sysview"
@@ -72,7 +73,8 @@ func (e *engines) available(ctx context.Context, id string) (*engine, error) {
 	}
 	s := e.server
 	var system []duckdb.SystemTable
-	for _, v := range sysview.Views(sysview.Sources{WarehouseID: id, Jobs: s.jobs, Integrations: s.integrations, Pending: func() []sysview.Pending { return s.pending(id) }}) {
+	for _, v := range sysview.Views(sysview.Sources{WarehouseID: id, Jobs: s.jobs, Integrations: s.integrations,
+		Pending: func() []sysview.Pending { return s.pending(id) }, Replications: func() []sysview.Replication { return s.replications(id) }}) {
 		table := duckdb.SystemTable{Name: v.Name, Rows: v.Rows}
 		for _, c := range v.Columns {
 			table.Columns = append(table.Columns, duckdb.Column(c))
@@ -116,6 +118,18 @@ func (s *server) pending(warehouseID string) []sysview.Pending {
 	var all []sysview.Pending
 	for _, p := range s.supervisor.Pending(warehouseID, maxPendingShown) {
 		all = append(all, sysview.Pending{Job: p.Job, File: p.File})
+	}
+	return all
+}
+
+// replications are the tables that are being replicated into a warehouse.
+func (s *server) replications(warehouseID string) []sysview.Replication {
+	var all []sysview.Replication
+	for _, r := range s.supervisor.Replications() {
+		if r.Integration.WarehouseID == warehouseID {
+			all = append(all, sysview.Replication{IntegrationID: r.Integration.ID, Loading: r.Phase == pipeline.Loading, Failed: r.Trouble != "",
+				Lag: r.Lag(s.now()), Detected: r.Newest, Applied: r.CaughtUp, Checkpoint: r.Checkpoint()})
+		}
 	}
 	return all
 }

@@ -2,6 +2,7 @@ package supervise
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -352,6 +353,18 @@ func (r Replication) Lag(now time.Time) time.Duration {
 		return 0
 	}
 	return max(0, now.Sub(r.CaughtUp))
+}
+
+// Checkpoint describes how far the copy is, as SVV_INTEGRATION shows it: JSON text.
+func (r Replication) Checkpoint() string {
+	if r.Phase == "" {
+		return ""
+	}
+	text, err := json.Marshal(map[string]any{"phase": r.Phase, "snapshot_items": r.SnapshotItems, "changes": r.Changes, "batches": r.Batches})
+	if err != nil {
+		return ""
+	}
+	return string(text)
 }
 
 // Replications returns what is being replicated.

@@ -9,6 +9,7 @@ package sysview
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/penstock-io/penstock/internal/copyjob"
 	"github.com/penstock-io/penstock/internal/load"
@@ -43,12 +44,24 @@ type Pending struct {
 	File load.File
 }
 
+// Replication is how far an integration's table is.
+type Replication struct {
+	IntegrationID string
+	Loading       bool // the table is being copied as a whole
+	Failed        bool // something holds it up
+	Lag           time.Duration
+	Detected      time.Time // when the newest change that was seen was made
+	Applied       time.Time // everything made before is applied; zero when that is not known
+	Checkpoint    string
+}
+
 // Sources are what the views of one warehouse are made from.
 type Sources struct {
 	WarehouseID  string
 	Jobs         Jobs
 	Integrations Integrations
 	Pending      func() []Pending
+	Replications func() []Replication
 }
 
 // Views returns the views of a warehouse.
@@ -166,25 +179,47 @@ func (s Sources) integrations(ctx context.Context) ([][]any, error) {
 	if err != nil {
 		return nil, err
 	}
+	running := map[string]Replication{}
+	for _, r := range s.Replications() {
+		running[r.IntegrationID] = r
+	}
 	var rows [][]any
 	for _, i := range all {
 		if i.WarehouseID != s.WarehouseID {
 			continue
 		}
-		source := "S3_EVENT_NOTIFICATIONS"
-		if i.Kind == zeroetl.SourceDynamoDB {
-			source = "DynamoDB"
+		if i.Kind == zeroetl.SourceS3 {
+			state := "CdcRefreshState"
+			if i.Status == zeroetl.Failed || i.Status == zeroetl.NeedsAttention {
+				state = "ErrorState"
+			}
+			rows = append(rows, []any{i.ID, "", "S3_EVENT_NOTIFICATIONS", state, nil, nil, nil, nil, i.Created, nil, "", false, nil, nil, false, nil})
+			continue
 		}
-		state := "CdcRefreshState"
-		switch i.Status {
-		case zeroetl.Failed, zeroetl.NeedsAttention:
-			state = "ErrorState"
-		case zeroetl.Creating:
-			state = "PendingDbConnectState"
-		}
-		rows = append(rows, []any{i.ID, "", source, state, nil, nil, nil, nil, i.Created, nil, "", false, nil, nil, false, nil})
+		rows = append(rows, tableRow(i, running[i.ID]))
 	}
 	return rows, nil
+}
+
+// tableRow is the row of SVV_INTEGRATION of an integration of a table.
+func tableRow(i zeroetl.Integration, r Replication) []any {
+	state, replicated, failed := "CdcRefreshState", int64(1), int64(0)
+	switch {
+	case i.Destination.Database == "":
+		state, replicated = "PendingDbConnectState", 0
+	case r.Failed || i.Status == zeroetl.Failed || i.Status == zeroetl.NeedsAttention:
+		state, replicated, failed = "ErrorState", 0, 1
+	case r.Loading:
+		state, replicated = "SchemaDiscoveryState", 0
+	}
+	when := func(t time.Time) any {
+		if t.IsZero() {
+			return nil
+		}
+		return t
+	}
+	return []any{i.ID, i.Destination.Database, "DynamoDB", state, r.Lag.Milliseconds(), r.Checkpoint, replicated, failed, when(i.Destination.Created),
+		int64(i.Destination.RefreshInterval), "", false, when(r.Detected), when(r.Applied), false, when(r.Applied)}
 }
 
 func (s Sources) pending(context.Context) ([][]any, error) {
