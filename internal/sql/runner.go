@@ -153,7 +153,7 @@ func (r *Runner) pick(ctx, work context.Context) {
 		r.running.Add(1)
 		go func() {
 			defer r.running.Done()
-			r.execute(stmtCtx, st)
+			r.execute(work, stmtCtx, st)
 			r.mu.Lock()
 			delete(r.active, st.ID)
 			r.mu.Unlock()
@@ -218,19 +218,21 @@ func (r *Runner) closeIdle() {
 }
 
 // execute runs a picked statement to its end and records it. Cut off by a shutdown it records nothing: the
-// statement stays STARTED, and the next start puts it back in the queue.
-func (r *Runner) execute(ctx context.Context, st statements.Statement) {
+// statement stays STARTED, and the next start puts it back in the queue. work is done when the shutdown cuts.
+func (r *Runner) execute(work, ctx context.Context, st statements.Statement) {
 	log := r.Log.With("statement", st.ID, "database", st.Database)
 	record := context.WithoutCancel(ctx) // an outcome is written down even when the statement was cancelled
 	began := r.Parts.Now()
 	n, results, err := r.attempt(ctx, st)
-	var end statements.Statement
-	var recordErr error
+	ran := r.Parts.Now().Sub(began)
+	var outcome func() (statements.Statement, error)
 	switch {
 	case err == nil:
-		end, recordErr = r.Queue.Finish(record, st.ID, results...)
+		outcome = func() (statements.Statement, error) { return r.Queue.Finish(record, st.ID, results...) }
 	case errors.Is(context.Cause(ctx), errCanceled) || fault.KindOf(err) == fault.Canceled && ctx.Err() == nil:
-		end, recordErr = r.Queue.Abort(record, st.ID, "Query was cancelled by the user")
+		outcome = func() (statements.Statement, error) {
+			return r.Queue.Abort(record, st.ID, "Query was cancelled by the user")
+		}
 	case ctx.Err() != nil:
 		log.Info("statement cut off; it will run again")
 		return
@@ -238,14 +240,26 @@ func (r *Runner) execute(ctx context.Context, st statements.Statement) {
 		if fault.KindOf(err) == fault.Internal {
 			log.Error("statement failed for a reason of ours", "err", err)
 		}
-		end, recordErr = r.Queue.Fail(record, st.ID, n, "ERROR: "+fault.Message(err), r.Parts.Now().Sub(began))
+		outcome = func() (statements.Statement, error) {
+			return r.Queue.Fail(record, st.ID, n, "ERROR: "+fault.Message(err), ran)
+		}
+	}
+	// A store that takes nothing for now, on a full disk, must not leave the statement running for ever.
+	end, recordErr := outcome()
+	for pause := 100 * time.Millisecond; fault.Retryable(recordErr) && work.Err() == nil; pause = min(2*pause, 5*time.Second) {
+		log.Warn("the end of a statement cannot be recorded for now", "retry", pause, "err", recordErr)
+		select {
+		case <-work.Done():
+		case <-time.After(pause):
+			end, recordErr = outcome()
+		}
 	}
 	if recordErr != nil {
 		log.Error("the end of a statement could not be recorded; it will run again at the next start", "err", recordErr)
 		return
 	}
 	r.Done(end.Status)
-	log.Debug("statement done", "status", end.Status, "took", r.Parts.Now().Sub(began), "error", end.Error)
+	log.Debug("statement done", "status", end.Status, "took", ran, "error", end.Error)
 }
 
 // attempt runs the statement. n is the part at fault, -1 for none; results are those of the parts that are

@@ -277,3 +277,39 @@ func TestRunnerSessions(t *testing.T) {
 		})
 	})
 }
+
+// fullDisk is a queue that cannot write an end down for a while.
+type fullDisk struct {
+	Queue
+	refusals int
+}
+
+func (q *fullDisk) Finish(ctx context.Context, id string, last ...statements.SubResult) (statements.Statement, error) {
+	if q.refusals--; q.refusals >= 0 {
+		return statements.Statement{}, fault.New(fault.Unavailable, "store", "the disk is full")
+	}
+	return q.Queue.Finish(ctx, id, last...)
+}
+
+func TestRunnerRecordsAnEndWhenItCan(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newRunner(t, storetest.NewMemory())
+		f.runner.Queue = &fullDisk{f.runner.Queue, 3}
+		f.run(t, func() {
+			st := f.submit(t, statements.SubmitParams{}, "SELECT a FROM t")
+			synctest.Wait()
+			if got := f.get(t, st.ID); got.Status != statements.Started {
+				t.Errorf("with a full disk: %+v", got)
+			}
+			time.Sleep(time.Second)
+			synctest.Wait()
+			if got := f.get(t, st.ID); got.Status != statements.Finished {
+				t.Errorf("with room again: %+v", got)
+			}
+		})
+		// A stop does not wait for a disk that stays full.
+		f = newRunner(t, storetest.NewMemory())
+		f.runner.Queue = &fullDisk{f.runner.Queue, 1 << 30}
+		f.run(t, func() { f.submit(t, statements.SubmitParams{}, "SELECT a FROM t"); synctest.Wait() })
+	})
+}
