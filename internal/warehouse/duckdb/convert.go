@@ -154,10 +154,12 @@ func decimalValue(f, typ string, exponents bool) string {
 	return v + " END"
 }
 
+// dateValue and timestampValue compare first and look at the length, which keeps "infinity" out, second: on
+// what a first condition leaves over the engine casts half as fast.
 func dateValue(f, format string) (string, error) {
 	switch format {
 	case "":
-		return fmt.Sprintf("CASE WHEN strlen(%s) = 10 AND CAST(TRY_CAST(%[1]s AS DATE) AS VARCHAR) = %[1]s THEN TRY_CAST(%[1]s AS DATE) WHEN regexp_full_match(%[1]s, %s) THEN TRY_CAST(%[1]s AS DATE) END", f, reDate), nil
+		return fmt.Sprintf("CASE WHEN CAST(TRY_CAST(%[1]s AS DATE) AS VARCHAR) = %[1]s AND strlen(%[1]s) = 10 THEN TRY_CAST(%[1]s AS DATE) WHEN regexp_full_match(%[1]s, %[2]s) THEN TRY_CAST(%[1]s AS DATE) END", f, reDate), nil
 	case "auto":
 		return fmt.Sprintf("CAST(%s AS DATE)", autoTimestamp(f)), nil
 	}
@@ -176,7 +178,7 @@ func timestampValue(f, typ, format string) (string, error) {
 			re = reZoned
 		}
 		// Text without a zone is in UTC, and so is the engine.
-		return fmt.Sprintf("CASE WHEN strlen(%s) >= 19 AND CAST(TRY_CAST(%[1]s AS %[2]s) AS VARCHAR) = %[1]s AND NOT contains(%[1]s, 'i') THEN TRY_CAST(%[1]s AS %[2]s) "+
+		return fmt.Sprintf("CASE WHEN CAST(TRY_CAST(%[1]s AS %[2]s) AS VARCHAR) = %[1]s AND strlen(%[1]s) >= 19 THEN TRY_CAST(%[1]s AS %[2]s) "+
 			"WHEN regexp_full_match(%[1]s, %[3]s) THEN TRY_CAST(%[1]s AS %[2]s) END", f, typ, re), nil
 	case "auto":
 		if typ != "TIMESTAMP" {

@@ -58,11 +58,13 @@ func (l *loader) parquetFields(ctx context.Context, c *conn, file load.File) ([]
 
 // parquetSource is plan.source with the columns named c0, c1, ... whatever the file calls them.
 func (l *loader) parquetSource(files []load.File) string {
-	names := make([]string, len(l.plan.columns)+1)
+	var names []string
 	for i := range l.plan.columns {
-		names[i] = fmt.Sprintf("c%d", i)
+		names = append(names, fmt.Sprintf("c%d", i))
 	}
-	names[len(names)-1] = fileColumn
+	if len(files) > 1 {
+		names = append(names, fileColumn)
+	}
 	return "(SELECT * FROM " + l.plan.source(files) + ") AS t(" + strings.Join(names, ", ") + ")"
 }
 

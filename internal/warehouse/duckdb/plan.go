@@ -158,7 +158,8 @@ func bufferSize(files []load.File, c load.Compression) int64 {
 	return min(max(2*largest, smallestBuffer), largestBuffer)
 }
 
-// source is the FROM clause that reads files. Every row has the path of its file in fileColumn.
+// source is the FROM clause that reads files. Where they are several, every row has the path of its file in
+// fileColumn.
 func (p *plan) source(files []load.File) string {
 	paths := make([]string, len(files))
 	for i, f := range files {
@@ -166,7 +167,10 @@ func (p *plan) source(files []load.File) string {
 	}
 	list := "[" + strings.Join(paths, ", ") + "]"
 	// Keys like "dt=2026-01-01/x.csv" are no partitions to COPY.
-	common := fmt.Sprintf(", filename = '%s', hive_partitioning = false", fileColumn)
+	common := ", hive_partitioning = false"
+	if len(files) > 1 {
+		common += ", filename = '" + fileColumn + "'"
+	}
 	codec := map[load.Compression]string{load.Uncompressed: "uncompressed", load.GZIP: "gzip", load.ZSTD: "zstd"}[p.spec.Compression]
 	switch p.spec.Format {
 	case load.Parquet:
