@@ -86,6 +86,10 @@ func (c *conn) prepare(ctx context.Context, sql string) (_ mapping.PreparedState
 	if strings.IndexByte(sql, 0) >= 0 {
 		return mapping.PreparedStatement{}, &engineError{"Parser Error: the statement holds a NUL character"}
 	}
+	// A statement may be over before word of a context that is done already reaches the engine.
+	if err := ctx.Err(); err != nil {
+		return mapping.PreparedStatement{}, err
+	}
 	var st mapping.PreparedStatement
 	c.guarded(ctx, func() {
 		if mapping.Prepare(c.c, sql, &st) == mapping.StateError {
@@ -140,7 +144,10 @@ func (c *conn) query(ctx context.Context, sql string, args ...any) (*cursor, err
 // run executes a prepared statement, which it takes over.
 func (c *conn) run(ctx context.Context, st mapping.PreparedStatement, args []any) (_ *cursor, err error) {
 	cur := &cursor{conn: c, stmt: st}
-	if err := bind(st, args); err != nil {
+	if err = ctx.Err(); err == nil {
+		err = bind(st, args)
+	}
+	if err != nil {
 		cur.close()
 		return nil, err
 	}
