@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -151,7 +152,8 @@ func (e Endpoint) DeleteTable(ctx context.Context, name string) error {
 		if err = e.settled(ctx, name); err == nil {
 			continue
 		}
-		if no, ok := err.(*Error); ok && no.Code == "ResourceNotFoundException" {
+		var no *Error
+		if errors.As(err, &no) && no.Code == "ResourceNotFoundException" {
 			return nil
 		}
 	}

@@ -37,7 +37,8 @@ type Suite struct {
 	Endpoint Endpoint
 	// Open returns a source for a table of the endpoint.
 	Open func(t testing.TB, o Options) pipeline.Source
-	// Package is what the names of the source's functions begin with. None may run after its methods returned.
+	// Package is what the names of the source's functions begin with. None may run after its methods returned. So
+	// the suite must not run beside other tests that use sources of this package.
 	Package string
 	// Control provokes things at the endpoint. Tests that need it are left out where it is nil.
 	Control *tables.Control
@@ -87,7 +88,7 @@ func Run(t *testing.T, s Suite) {
 			}
 			e := &env{T: t, Suite: s, table: "sourcetest-" + uuid.NewString()[:8], transport: &http.Transport{MaxIdleConnsPerHost: 16}}
 			defer e.transport.CloseIdleConnections()
-			defer e.leaks()
+			defer e.leaks(e.running())
 			if e.Control != nil {
 				defer e.Control.Reset()
 			}
@@ -133,14 +134,43 @@ func (e *env) open(change ...func(*Options)) pipeline.Source {
 	return e.Open(e.T, o)
 }
 
-// leaks wants nothing of the source to be left running.
-func (e *env) leaks() {
-	stacks := make([]byte, 4<<20)
-	stacks = stacks[:runtime.Stack(stacks, true)]
-	for one := range strings.SplitSeq(string(stacks), "\n\n") {
-		if strings.Contains(one, "\n"+e.Package) {
-			e.Errorf("left running:\n%s", one)
+// running returns the stacks of the goroutines that are in the source, by their first words, which are the same
+// for as long as one lives. Tests are none of the source's, whatever package they are in: they are run by
+// tRunner, and may wait for their turn.
+func (e *env) running() map[string]string {
+	stacks := make([]byte, 1<<20)
+	n := runtime.Stack(stacks, true)
+	for n == len(stacks) {
+		stacks = make([]byte, 2*len(stacks))
+		n = runtime.Stack(stacks, true)
+	}
+	out := map[string]string{}
+	for one := range strings.SplitSeq(string(stacks[:n]), "\n\n") {
+		if strings.Contains(one, "\n"+e.Package) && !strings.Contains(one, "\ntesting.tRunner(") {
+			name, _, _ := strings.Cut(one, " [")
+			out[name] = one
 		}
+	}
+	return out
+}
+
+// leaks wants nothing of the source to be left running but what ran before. On a busy machine a goroutine that
+// has done its work may take a while to be gone.
+func (e *env) leaks(before map[string]string) {
+	for wait, waited := time.Millisecond, time.Duration(0); ; wait *= 2 {
+		left := e.running()
+		maps.DeleteFunc(left, func(name, _ string) bool { return before[name] != "" })
+		if len(left) == 0 {
+			return
+		}
+		if waited >= patience/2 {
+			for _, one := range left {
+				e.Errorf("left running:\n%s", one)
+			}
+			return
+		}
+		time.Sleep(wait) // there is no signal for the end of a goroutine
+		waited += wait
 	}
 }
 
