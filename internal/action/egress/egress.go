@@ -1,0 +1,219 @@
+// Package egress decides which addresses outgoing calls of connectors may reach, and makes the connections.
+//
+// A connector's address comes from whoever may create connectors, so it is not to be trusted with the network
+// the server stands in. By default only https is spoken and only public addresses are reached: loopback,
+// private, link-local (cloud metadata), shared, documentation, multicast and reserved ranges are refused, in
+// IPv4, IPv6 and the forms of IPv6 that carry an IPv4 address.
+//
+// The name is resolved once per connection: the address that was judged is the address that is dialled, so a
+// name that answers differently the second time gains nothing. Connections that are kept for reuse were judged
+// when they were made, under the same policy, because every policy has connections of its own.
+//
+// A policy may open networks and plain http, close all hosts but some, trust further certificate authorities
+// and go through a proxy. Through a proxy the proxy resolves names; then only addresses written as numbers and
+// the list of hosts are judged here.
+package egress
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/penstock-io/penstock/internal/fault"
+)
+
+// Subject is the Subject of the faults raised here.
+const Subject = "address"
+
+// Policy says where calls may go. The zero value is the safe default.
+type Policy struct {
+	AllowHTTP       bool           // plain http as well as https
+	AllowedNetworks []netip.Prefix // reached although they are not public
+	AllowedHosts    []string       // if any, only these: "api.example.com", or "*.example.com" for names below it
+	Proxy           *url.URL       // http or https proxy; nil for none. The environment's is never used
+	RootCAs         *x509.CertPool // nil for the system's
+	DialTimeout     time.Duration  // of one connection with its TLS handshake; 0 means 10 s
+	// Resolve looks a name up; nil means the system's resolver.
+	Resolve func(ctx context.Context, host string) ([]netip.Addr, error)
+}
+
+// Everywhere are the networks that, as AllowedNetworks, allow every address.
+func Everywhere() []netip.Prefix {
+	return []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
+}
+
+// Egress makes connections under one policy. It is safe for concurrent use.
+type Egress struct {
+	policy    Policy
+	dialer    net.Dialer
+	transport *http.Transport
+}
+
+// New makes an Egress. It contacts nobody; Close it to let go of idle connections.
+func New(p Policy) (*Egress, error) {
+	for _, h := range p.AllowedHosts {
+		if name := strings.TrimPrefix(h, "*."); name == "" || strings.ContainsAny(name, "*/: ") {
+			return nil, fmt.Errorf("allowed host %q is neither a name like api.example.com nor *.example.com", h)
+		}
+	}
+	if p.Proxy != nil && (p.Proxy.Host == "" || p.Proxy.Scheme != "http" && p.Proxy.Scheme != "https") {
+		return nil, fmt.Errorf("proxy %q is not a URL like http://proxy.example.com:3128", p.Proxy.Redacted())
+	}
+	if p.DialTimeout <= 0 {
+		p.DialTimeout = 10 * time.Second
+	}
+	e := &Egress{policy: p, dialer: net.Dialer{Timeout: p.DialTimeout, KeepAlive: 30 * time.Second}}
+	e.transport = &http.Transport{
+		DialContext:            e.dial,
+		TLSClientConfig:        &tls.Config{RootCAs: p.RootCAs, MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:    p.DialTimeout,
+		ForceAttemptHTTP2:      true,
+		MaxIdleConns:           1024,
+		MaxIdleConnsPerHost:    64,
+		IdleConnTimeout:        90 * time.Second,
+		ExpectContinueTimeout:  time.Second,
+		WriteBufferSize:        16 << 10,
+		ReadBufferSize:         16 << 10,
+		MaxResponseHeaderBytes: 256 << 10,
+	}
+	if p.Proxy != nil {
+		e.transport.Proxy = http.ProxyURL(p.Proxy)
+	}
+	return e, nil
+}
+
+// Transport makes requests under the policy. It follows no redirects and adds no credentials. What the policy
+// refuses is an error that holds a *fault.Error of kind Denied.
+func (e *Egress) Transport() http.RoundTripper { return checked{e} }
+
+// Close lets go of idle connections.
+func (e *Egress) Close() { e.transport.CloseIdleConnections() }
+
+type checked struct{ *Egress }
+
+func (c checked) RoundTrip(r *http.Request) (*http.Response, error) {
+	if err := c.Check(r.URL); err != nil {
+		if r.Body != nil {
+			_ = r.Body.Close() // a RoundTripper closes the body, whatever happens
+		}
+		return nil, err
+	}
+	return c.transport.RoundTrip(r)
+}
+
+// Check judges a URL by what can be told without resolving its name.
+func (e *Egress) Check(u *url.URL) error {
+	switch {
+	case u.Scheme == "https", u.Scheme == "http" && e.policy.AllowHTTP:
+	case u.Scheme == "http":
+		return fault.New(fault.Denied, Subject, "The address %s is plain http, over which credentials would travel in the clear. Use https, or allow http for connectors in the settings.", where(u))
+	default:
+		return fault.New(fault.Denied, Subject, "The address %s has the scheme %q; only https is called.", where(u), u.Scheme)
+	}
+	host := u.Hostname()
+	if host == "" {
+		return fault.New(fault.Denied, Subject, "The address %q names no host.", u.Redacted())
+	}
+	if u.User != nil {
+		return fault.New(fault.Denied, Subject, "The address %s carries a user name or password; put credentials into the connector's authentication instead.", where(u))
+	}
+	if !e.hostAllowed(host) {
+		return fault.New(fault.Denied, Subject, "The host %s is not among the allowed hosts of this egress. Add it to the settings, or correct the connector's endpoint.", host)
+	}
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return e.judge(host, ip)
+	}
+	return nil
+}
+
+func (e *Egress) hostAllowed(host string) bool {
+	if len(e.policy.AllowedHosts) == 0 {
+		return true
+	}
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	for _, allowed := range e.policy.AllowedHosts {
+		allowed = strings.ToLower(allowed)
+		if below, wild := strings.CutPrefix(allowed, "*"); wild && len(host) > len(below) && strings.HasSuffix(host, below) {
+			return true
+		}
+		if host == allowed {
+			return true
+		}
+	}
+	return false
+}
+
+// dial resolves, judges and connects to what was judged.
+func (e *Egress) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	if e.policy.Proxy != nil {
+		return e.dialer.DialContext(ctx, network, address) // the proxy itself, which the operator chose
+	}
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	addrs, err := e.resolve(ctx, host)
+	if err != nil {
+		return nil, err
+	}
+	var refused, failed error
+	for _, ip := range addrs {
+		if err := e.judge(host, ip); err != nil {
+			refused = err
+			continue
+		}
+		conn, err := e.dialer.DialContext(ctx, network, net.JoinHostPort(ip.String(), port))
+		if err == nil {
+			return conn, nil
+		}
+		if failed == nil {
+			failed = err
+		}
+	}
+	switch {
+	case failed != nil:
+		return nil, failed
+	case refused != nil:
+		return nil, refused
+	}
+	return nil, &net.DNSError{Err: "no address", Name: host, IsNotFound: true}
+}
+
+func (e *Egress) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return []netip.Addr{ip}, nil
+	}
+	if e.policy.Resolve != nil {
+		return e.policy.Resolve(ctx, host)
+	}
+	ctx, cancel := context.WithTimeout(ctx, e.policy.DialTimeout)
+	defer cancel()
+	return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+}
+
+// judge says whether an address may be reached. host is how the request named it.
+func (e *Egress) judge(host string, ip netip.Addr) error {
+	ip = ip.Unmap().WithZone("")
+	for _, network := range e.policy.AllowedNetworks {
+		if network.Contains(ip) {
+			return nil
+		}
+	}
+	if why := notPublic(ip); why != "" {
+		return fault.New(fault.Denied, Subject,
+			"The host %s is at %s, %s. Such addresses are called only if the settings allow their network.", host, ip, why)
+	}
+	return nil
+}
+
+// where shows a URL without what may be secret in it.
+func where(u *url.URL) string {
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+}
