@@ -54,6 +54,7 @@ type server struct {
 	buckets *buckets.Server // nil when the buckets are elsewhere
 	objects s3.Objects
 	tables  *tables.DB // nil when the tables are elsewhere
+	sources tableSources
 	engines *engines
 
 	accounts     *account.Service
@@ -136,6 +137,9 @@ func open(ctx context.Context, c config.Config, log *slog.Logger, b Build) (_ *s
 	if err := s.openTables(); err != nil {
 		return nil, err
 	}
+	if err := s.openTableSources(ctx); err != nil {
+		return nil, err
+	}
 	if err := s.openDomains(); err != nil {
 		return nil, err
 	}
@@ -144,6 +148,7 @@ func open(ctx context.Context, c config.Config, log *slog.Logger, b Build) (_ *s
 		return nil, err
 	}
 	s.watch()
+	s.watchTables()
 	s.http, err = s.newHandler(ctx)
 	return s, err
 }
@@ -191,7 +196,7 @@ func (s *server) openWorkers() {
 	s.engines = &engines{server: s, dir: filepath.Join(s.config.DataDir, "warehouses"), open: map[string]*engine{}}
 	s.closers = append(s.closers, s.engines.closeAll)
 	s.supervisor = supervise.New(supervise.Options{
-		Integrations: s.integrations, Warehouses: s.warehouses, Jobs: s.jobs, Engines: s.engines, Channels: channels{s}, Objects: s.objects,
+		Integrations: s.integrations, Warehouses: s.warehouses, Jobs: s.jobs, Engines: s.engines, Channels: channels{s}, Objects: s.objects, Tables: s.sources,
 		ListInterval: s.config.ListInterval, NextID: s.nextID, Now: s.now, Observe: s.metrics.Batch, Log: s.log,
 	})
 	s.runner = sql.NewRunner(sql.RunnerOptions{

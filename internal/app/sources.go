@@ -48,6 +48,7 @@ func (s *server) openTables() (err error) {
 	}
 	c := tables.Config{
 		Dir: filepath.Join(s.config.DataDir, "tables"), Region: s.config.Region, Account: s.config.AccountID, Now: s.now, NewID: uuid.NewString, Log: s.log,
+		Notify: func(table string) { s.supervisor.TableChanged(table) },
 	}
 	if s.buckets != nil {
 		c.Objects = s.buckets // where exports go
@@ -80,8 +81,8 @@ type sources struct{ *server }
 
 // Check is zeroetl.Sources.
 func (s sources) Check(ctx context.Context, sourceARN string, kind zeroetl.SourceKind) error {
-	if kind != zeroetl.SourceS3 {
-		return nil // refused by the domain in the end, after the checks every kind shares
+	if kind == zeroetl.SourceDynamoDB {
+		return s.sources.check(ctx, sourceARN[strings.LastIndexByte(sourceARN, '/')+1:])
 	}
 	bucket := strings.TrimPrefix(sourceARN, "arn:aws:s3:::")
 	if s.buckets == nil {

@@ -34,24 +34,25 @@ const DefaultKey = "penstock"
 
 // Config is a complete, valid configuration.
 type Config struct {
-	Listen           string // host:port; port 0 picks one
-	DataDir          string
-	Region           string
-	AccountID        string
-	AccessKeyID      string
-	SecretAccessKey  secret.Text
-	DynamoDBEndpoint string // Embedded, AWS or a URL
-	S3Endpoint       string // Embedded, AWS or a URL
-	ManageStreams    bool   // may a missing stream be enabled on a source table
-	LogFormat        string // text or json
-	LogLevel         string // debug, info, warn, error
-	StrictPolicies   bool   // require the resource policies AWS requires
-	ListInterval     time.Duration
-	MemoryLimit      int64 // bytes each embedded warehouse may use for its buffers
-	Threads          int   // threads of each embedded warehouse
-	DrainTimeout     time.Duration
-	PartnerNames     []string // partners AddPartner accepts
-	PartnersAny      bool     // accept any other partner name too
+	Listen            string // host:port; port 0 picks one
+	DataDir           string
+	Region            string
+	AccountID         string
+	AccessKeyID       string
+	SecretAccessKey   secret.Text
+	DynamoDBEndpoint  string // Embedded, AWS or a URL
+	S3Endpoint        string // Embedded, AWS or a URL
+	ManageStreams     bool   // may a missing stream be enabled on a source table
+	SnapshotReadUnits int    // read capacity units a table's snapshot may consume per second; 0 is no bound
+	LogFormat         string // text or json
+	LogLevel          string // debug, info, warn, error
+	StrictPolicies    bool   // require the resource policies AWS requires
+	ListInterval      time.Duration
+	MemoryLimit       int64 // bytes each embedded warehouse may use for its buffers
+	Threads           int   // threads of each embedded warehouse
+	DrainTimeout      time.Duration
+	PartnerNames      []string // partners AddPartner accepts
+	PartnersAny       bool     // accept any other partner name too
 }
 
 // KnownPartners are the partner names AWS's console has listed, in their wire form.
@@ -78,7 +79,7 @@ func EnvName(name string) string {
 type draft struct {
 	listen, dataDir, region, account, key, secret, dynamodb, s3, streams string
 	logFormat, logLevel, strict, list, memory, threads, drain            string
-	partners, partnersAny                                                string
+	partners, partnersAny, readUnits                                     string
 }
 
 func (d *draft) settings() []Setting {
@@ -92,6 +93,7 @@ func (d *draft) settings() []Setting {
 		{"dynamodb-endpoint", `where source tables live: "embedded", "aws" or a URL`, &d.dynamodb},
 		{"s3-endpoint", `where source buckets live: "embedded", "aws" or a URL`, &d.s3},
 		{"manage-streams", `may a missing stream be enabled on a source table (default true unless dynamodb-endpoint is "aws")`, &d.streams},
+		{"snapshot-read-units", "read capacity units the snapshot of a table may consume per second; 0 is no bound", &d.readUnits},
 		{"log-format", `"text" or "json" (default text on a terminal, else json)`, &d.logFormat},
 		{"log-level", `"debug", "info", "warn" or "error"`, &d.logLevel},
 		{"strict-policies", "require the namespace and bucket policies AWS requires before an integration is made", &d.strict},
@@ -109,7 +111,7 @@ func defaults() draft {
 		listen: "127.0.0.1:4566", dataDir: "./penstock-data", region: "us-east-1", account: "123456789012",
 		key: DefaultKey, secret: DefaultKey, dynamodb: Embedded, s3: Embedded,
 		logLevel: "info", strict: "false", list: "30s", memory: "160MiB", threads: "0", drain: "10s",
-		partners: strings.Join(KnownPartners(), ","), partnersAny: "true",
+		partners: strings.Join(KnownPartners(), ","), partnersAny: "true", readUnits: "0",
 	}
 }
 
@@ -275,6 +277,9 @@ func (d draft) parse(from map[string]string) (Config, error) {
 	c.ManageStreams = d.dynamodb != AWS
 	if d.streams != "" {
 		c.ManageStreams = boolean("manage-streams", d.streams)
+	}
+	if c.SnapshotReadUnits, err = strconv.Atoi(d.readUnits); err != nil || c.SnapshotReadUnits < 0 {
+		bad("snapshot-read-units", "%q is not a whole number from 0", d.readUnits)
 	}
 	switch d.logFormat {
 	case "", "text", "json":

@@ -11,8 +11,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/penstock-io/penstock/internal/fault"
 	"github.com/penstock-io/penstock/internal/fileload"
 	"github.com/penstock-io/penstock/internal/load"
+	"github.com/penstock-io/penstock/internal/source/dynamodb"
 )
 
 // Metrics is the set of all counters of one server.
@@ -27,6 +29,8 @@ type Metrics struct {
 	holdups   *prometheus.CounterVec
 	freshness *prometheus.HistogramVec
 	finished  *prometheus.CounterVec
+	answers   *prometheus.HistogramVec
+	retries   *prometheus.CounterVec
 }
 
 // New returns counters at zero.
@@ -50,8 +54,12 @@ func New() *Metrics {
 			Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 900}}, []string{"warehouse", "job"}),
 		finished: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "penstock_statements_total", Help: "Data API statements that are done."},
 			[]string{"status"}),
+		answers: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "penstock_source_answer_seconds", Help: "Time a source of tables took to answer.",
+			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 5}}, []string{"operation"}),
+		retries: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "penstock_source_retries_total", Help: "Requests to a source of tables that had to be repeated."},
+			[]string{"operation", "reason"}),
 	}
-	r.MustRegister(m.requests, m.latency, m.files, m.rows, m.bytes, m.holdups, m.freshness, m.finished,
+	r.MustRegister(m.requests, m.latency, m.files, m.rows, m.bytes, m.holdups, m.freshness, m.finished, m.answers, m.retries,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -90,6 +98,18 @@ func (m *Metrics) Batch(warehouseID string, o fileload.Outcome) {
 	m.files.WithLabelValues(warehouseID, job, "gone").Add(float64(len(o.Gone)))
 }
 
+// Source observes a source of tables.
+func (m *Metrics) Source() dynamodb.Observer {
+	return dynamodb.Observer{
+		Answer: func(operation string, _ int, took time.Duration) {
+			m.answers.WithLabelValues(operation).Observe(took.Seconds())
+		},
+		Retry: func(operation string, kind fault.Kind) {
+			m.retries.WithLabelValues(operation, kind.String()).Inc()
+		},
+	}
+}
+
 // Gauge is one value of a gauge that is read when somebody looks.
 type Gauge struct {
 	Labels []string // values, in the order of the gauge's label names
@@ -98,12 +118,18 @@ type Gauge struct {
 
 // Watch adds a gauge whose values read returns at each look.
 func (m *Metrics) Watch(name, help string, labels []string, read func() []Gauge) {
-	m.registry.MustRegister(&gauges{prometheus.NewDesc(name, help, labels, nil), read})
+	m.registry.MustRegister(&gauges{prometheus.NewDesc(name, help, labels, nil), prometheus.GaugeValue, read})
+}
+
+// WatchCount is Watch for values that only grow.
+func (m *Metrics) WatchCount(name, help string, labels []string, read func() []Gauge) {
+	m.registry.MustRegister(&gauges{prometheus.NewDesc(name, help, labels, nil), prometheus.CounterValue, read})
 }
 
 // gauges is a collector over a function, so that nobody has to push values that change by themselves.
 type gauges struct {
 	desc *prometheus.Desc
+	kind prometheus.ValueType
 	read func() []Gauge
 }
 
@@ -113,6 +139,6 @@ func (g *gauges) Describe(ch chan<- *prometheus.Desc) { ch <- g.desc }
 // Collect is prometheus.Collector.
 func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 	for _, v := range g.read() {
-		ch <- prometheus.MustNewConstMetric(g.desc, prometheus.GaugeValue, v.Value, v.Labels...)
+		ch <- prometheus.MustNewConstMetric(g.desc, g.kind, v.Value, v.Labels...)
 	}
 }

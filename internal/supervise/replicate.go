@@ -137,7 +137,12 @@ type replicator struct {
 	mu       sync.Mutex
 	progress pipeline.Progress
 	trouble  string
+	failures int64
 	status   zeroetl.Status // what was last reported
+	shown    time.Time      // when progress was last logged
+	began    time.Time      // when the snapshot being loaded was first seen under way
+	items    int64          // of it then
+	journal  pipeline.Journal
 }
 
 // replicate keeps a replicator running for i, and exchanges it when what it does has changed.
@@ -206,12 +211,13 @@ func (s *Supervisor) runReplicator(ctx context.Context, r *replicator) {
 // runPipeline runs one pipeline until it ends.
 func (s *Supervisor) runPipeline(ctx context.Context, r *replicator) error {
 	i := r.integration
-	if err := r.source.EnsureStream(ctx); err != nil {
-		return err
+	err := r.source.EnsureStream(ctx)
+	var table pipeline.Table
+	if err == nil {
+		table, err = r.source.Describe(ctx)
 	}
-	table, err := r.source.Describe(ctx)
 	if err != nil {
-		return err
+		return errors.Join(err, r.dropped(ctx, err))
 	}
 	engine, err := s.Engines.Get(ctx, i.WarehouseID)
 	if err != nil {
@@ -221,6 +227,7 @@ func (s *Supervisor) runPipeline(ctx context.Context, r *replicator) error {
 	if err != nil {
 		return err
 	}
+	r.journal = replica
 	resync := i.Destination.Refreshes > i.Destination.RefreshesDone
 	p := pipeline.New(pipeline.Options{
 		Source: r.source, Replica: replica, Journal: replica, Fence: s.NextID(), Resync: resync,
@@ -231,7 +238,15 @@ func (s *Supervisor) runPipeline(ctx context.Context, r *replicator) error {
 	if ctx.Err() == nil && fault.Is(err, fault.Invalid, pipeline.SubjectItem) {
 		err = errors.Join(err, replica.State(ctx, pipeline.Failed, fault.Message(err)))
 	}
-	return err
+	return errors.Join(err, r.dropped(ctx, err))
+}
+
+// dropped records that the source table is gone, if that is what err says and the copy is known.
+func (r *replicator) dropped(ctx context.Context, err error) error {
+	if r.journal == nil || ctx.Err() != nil || !fault.Is(err, fault.NotFound, pipeline.SubjectTable) {
+		return nil
+	}
+	return r.journal.State(ctx, pipeline.DroppedSource, fault.Message(err))
 }
 
 // progressed keeps the integration's status in step with its pipeline: syncing while a table is loaded, active
@@ -252,7 +267,7 @@ func (s *Supervisor) progressed(ctx context.Context, r *replicator, g pipeline.P
 	}
 	now := r.status
 	r.mu.Unlock()
-	s.ObserveTable(r.integration, g)
+	s.showProgress(r, g)
 	if now == status {
 		return
 	}
@@ -271,12 +286,41 @@ func (s *Supervisor) progressed(ctx context.Context, r *replicator, g pipeline.P
 	}
 }
 
+// showEvery is how often the progress of a snapshot is logged.
+const showEvery = 10 * time.Second
+
+// showProgress logs how far a snapshot is, now and then: share, rate and time left by the source's own count.
+func (s *Supervisor) showProgress(r *replicator, g pipeline.Progress) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := s.Now()
+	if g.Phase != pipeline.Loading {
+		r.began = time.Time{}
+		return
+	}
+	if r.began.IsZero() {
+		r.began, r.shown, r.items = now, now, g.SnapshotItems
+		return
+	}
+	if now.Sub(r.shown) < showEvery {
+		return
+	}
+	r.shown = now
+	rate := float64(g.SnapshotItems-r.items) / now.Sub(r.began).Seconds()
+	log := s.Log.With("integration", r.integration.Name, "table", tableOf(r.integration), "items", g.SnapshotItems, "items_per_second", int64(rate))
+	if left := g.Table.Items - g.SnapshotItems; left > 0 && rate > 0 {
+		log = log.With("percent", 100*g.SnapshotItems/g.Table.Items, "left", time.Duration(float64(left)/rate*float64(time.Second)).Round(time.Second))
+	}
+	log.Info("loading a table")
+}
+
 // troubled reports what ended a pipeline.
 func (s *Supervisor) troubled(ctx context.Context, r *replicator, err error) {
 	p := tableProblem(tableOf(r.integration), err)
 	r.mu.Lock()
 	told := r.trouble == p.Message
 	r.trouble, r.status = p.Message, zeroetl.NeedsAttention
+	r.failures++
 	r.mu.Unlock()
 	if !told {
 		s.Log.Warn("replication is held up and will try again", "integration", r.integration.Name, "code", p.Code, "err", err)
@@ -344,8 +388,12 @@ func (s *Supervisor) TableChanged(table string) {
 type Replication struct {
 	Integration zeroetl.Integration
 	pipeline.Progress
-	Trouble string // what holds it up now, or ""
+	Trouble  string // what holds it up now, or ""
+	Failures int64  // times it had to stop and try again
 }
+
+// SourceTable is the name of the table that is replicated.
+func (r Replication) SourceTable() string { return tableOf(r.Integration) }
 
 // Lag is how far the copy is behind its source: 0 when it has just caught up, as far as it is known.
 func (r Replication) Lag(now time.Time) time.Duration {
@@ -374,7 +422,7 @@ func (s *Supervisor) Replications() []Replication {
 	all := make([]Replication, 0, len(s.replicators))
 	for _, r := range s.replicators {
 		r.mu.Lock()
-		all = append(all, Replication{r.integration, r.progress, r.trouble})
+		all = append(all, Replication{r.integration, r.progress, r.trouble, r.failures})
 		r.mu.Unlock()
 	}
 	return all

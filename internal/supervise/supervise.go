@@ -11,7 +11,6 @@ import (
 	"github.com/penstock-io/penstock/internal/copyjob"
 	"github.com/penstock-io/penstock/internal/fileload"
 	"github.com/penstock-io/penstock/internal/load"
-	"github.com/penstock-io/penstock/internal/pipeline"
 	"github.com/penstock-io/penstock/internal/warehouses"
 	"github.com/penstock-io/penstock/internal/zeroetl"
 )
@@ -102,8 +101,7 @@ type Options struct {
 	Interval     time.Duration // between passes nobody asked for; 0 is 5 s
 	NextID       func() int64
 	Now          func() time.Time
-	Observe      func(warehouseID string, o fileload.Outcome)     // for metrics; may be nil
-	ObserveTable func(i zeroetl.Integration, g pipeline.Progress) // for metrics; may be nil
+	Observe      func(warehouseID string, o fileload.Outcome) // for metrics; may be nil
 	Log          *slog.Logger
 }
 
@@ -129,9 +127,6 @@ func New(o Options) *Supervisor {
 	}
 	if o.Observe == nil {
 		o.Observe = func(string, fileload.Outcome) {}
-	}
-	if o.ObserveTable == nil {
-		o.ObserveTable = func(zeroetl.Integration, pipeline.Progress) {}
 	}
 	return &Supervisor{Options: o, wake: make(chan struct{}, 1), ready: make(chan struct{}), loaders: map[int64]*runner{}, replicators: map[string]*replicator{}, swept: map[string]bool{}}
 }
