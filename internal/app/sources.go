@@ -93,7 +93,7 @@ func (s sources) Check(ctx context.Context, sourceARN string, kind zeroetl.Sourc
 		return err
 	}
 	for _, t := range n.Targets {
-		if t.Created() {
+		if t.Created() && !t.OfIntegration() { // other warehouses may be fed from here too
 			return fault.New(fault.Conflict, zeroetl.SubjectSource, "the bucket %s already notifies %s of created objects (configuration %q); remove that notification and try again", bucket, t.ARN, t.ID)
 		}
 	}
@@ -157,7 +157,7 @@ func names(raw json.RawMessage, action string) bool {
 type channels struct{ *server }
 
 // targetID is the id of an integration's entry in its bucket's notification configuration.
-func targetID(integrationID string) string { return "RedshiftIntegration-" + integrationID }
+func targetID(integrationID string) string { return buckets.IntegrationPrefix + integrationID }
 
 // Open is supervise.Channels. Buckets elsewhere are learnt of by listing and by word to the events endpoint.
 func (c channels) Open(ctx context.Context, bucket, integrationID string) error {

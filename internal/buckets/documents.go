@@ -3,6 +3,7 @@ package buckets
 import (
 	"context"
 	"encoding/xml"
+	"strings"
 	"sync"
 
 	"github.com/penstock-io/penstock/internal/fault"
@@ -101,8 +102,8 @@ func (s *Server) Matches(ctx context.Context, bucket, key, id string) (bool, err
 }
 
 // AddTarget adds a target to a bucket's notification configuration, or leaves a target of the same id as it
-// is. A target that is told of arrivals already excludes another one: AlreadyExists. A missing bucket is
-// NotFound.
+// is. A target that is told of arrivals already excludes another one, unless both are integrations':
+// AlreadyExists. A missing bucket is NotFound.
 func (s *Server) AddTarget(ctx context.Context, bucket string, t Target) error {
 	if err := s.requireBucket(bucket); err != nil {
 		return err
@@ -112,7 +113,7 @@ func (s *Server) AddTarget(ctx context.Context, bucket string, t Target) error {
 			return nil
 		}
 		for _, other := range n.Targets {
-			if t.Created() && other.Created() {
+			if t.Created() && other.Created() && !(t.OfIntegration() && other.OfIntegration()) {
 				return fault.New(fault.AlreadyExists, SubjectNotification,
 					"Bucket %s already notifies %s of new objects (configuration %q). Remove that notification, or limit it to other event types, and try again.",
 					bucket, other.ARN, other.ID)
@@ -125,6 +126,13 @@ func (s *Server) AddTarget(ctx context.Context, bucket string, t Target) error {
 		return nil
 	})
 }
+
+// IntegrationPrefix begins the id of every target that is an integration's. A bucket may have an integration for
+// each of several warehouses.
+const IntegrationPrefix = "RedshiftIntegration-"
+
+// OfIntegration reports whether the target is an integration's.
+func (t Target) OfIntegration() bool { return strings.HasPrefix(t.ID, IntegrationPrefix) }
 
 // RemoveTarget removes a target from a bucket's notification configuration. That it, or the bucket, is gone
 // already is no error.

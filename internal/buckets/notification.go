@@ -142,8 +142,12 @@ func (t Target) validate() error {
 	return nil
 }
 
-// overlap returns an error when some event on some key would go to both targets.
+// overlap returns an error when some event on some key would go to both targets. Those of integrations may, as the
+// events do not really leave by them.
 func overlap(a, b Target) error {
+	if a.OfIntegration() && b.OfIntegration() {
+		return nil
+	}
 	shared := slices.ContainsFunc(a.Events, func(x string) bool {
 		return slices.ContainsFunc(b.Events, func(y string) bool { return eventsMeet(x, y) })
 	})

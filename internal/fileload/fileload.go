@@ -122,7 +122,13 @@ func (l *Loader) Arrived(f load.File) {
 }
 
 func (l *Loader) eligible(f load.File) bool {
-	return !f.Modified.Before(l.Job.Since) &&
+	since := l.Job.Since
+	if f.Modified.Nanosecond() == 0 {
+		// Told to the second, as S3 lists times. A file of the second in which the job was made may be older than
+		// the job; loading it is better than losing one that is not.
+		since = since.Truncate(time.Second)
+	}
+	return !f.Modified.Before(since) &&
 		!strings.HasSuffix(f.Key, "/") && // the marker objects consoles make for folders
 		(l.Job.Admits == nil || l.Job.Admits(f.Key))
 }

@@ -250,10 +250,6 @@ func TestBucketFeedsTwoWarehouses(t *testing.T) {
 		var state *redshifttypes.InvalidClusterStateFault
 		return !errors.As(err, &state), fmt.Sprint(err)
 	})
-	var conflict *redshifttypes.IntegrationConflictOperationFault
-	if errors.As(err, &conflict) {
-		t.Skipf("known: the notification of a bucket's first integration keeps a second warehouse out: %v", err)
-	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -197,7 +197,6 @@ func nextSecond(t *testing.T, ctx context.Context) {
 // TestRemoteSameSecond puts a file elsewhere in the second in which the job is made, right after it.
 func TestRemoteSameSecond(t *testing.T) {
 	t.Parallel()
-	t.Skip("known: S3 lists times to the second, so a file from the second of the job's creation counts as one from before, and is never loaded")
 	_, server, ctx := pair(t, "--list-interval", "200ms")
 	c := server.Clients()
 	if _, err := c.Join(ctx, "same-second"); err != nil {
