@@ -225,9 +225,11 @@ func (w *worker) snapshot(ctx context.Context) error {
 		if !ok {
 			return nil
 		}
+		w.Log.Debug("snapshot batch starting", "rows", len(batch.Rows), "bytes", batch.Bytes)
 		if err := w.Replica.Load(ctx, batch); err != nil {
 			return fmt.Errorf("load a snapshot batch: %w", err)
 		}
+		w.Log.Debug("snapshot batch committed", "rows", len(batch.Rows))
 		w.report(func(r *Progress) {
 			r.SnapshotItems += int64(len(batch.Rows))
 			r.Bytes += int64(batch.Bytes)
@@ -263,9 +265,11 @@ func (w *worker) apply(ctx context.Context) error {
 		if !ok {
 			return nil
 		}
+		w.Log.Debug("change batch starting", "rows", len(batch.Rows), "bytes", batch.Bytes)
 		if err := w.Replica.Apply(ctx, w.generation, batch); err != nil {
 			return fmt.Errorf("apply a batch of changes: %w", err)
 		}
+		w.Log.Debug("change batch committed", "rows", len(batch.Rows))
 		w.report(func(r *Progress) {
 			r.Changes += int64(len(batch.Rows))
 			r.Bytes += int64(batch.Bytes)
@@ -328,6 +332,7 @@ func (w *worker) publishIfDue(ctx context.Context, caughtUp time.Time) error {
 	if !due {
 		return nil
 	}
+	w.Log.Debug("publishing", "generation", w.generation.Number)
 	if err := w.Replica.Publish(ctx); err != nil {
 		return fmt.Errorf("publish the loaded table: %w", err)
 	}
