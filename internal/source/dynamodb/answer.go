@@ -111,19 +111,18 @@ func (c *cutter) fillKeys(rows []change.Row) {
 }
 
 func (c *cutter) items(i int, page *scanPage) int {
-	c.within = "item"
 	i, more := c.enter(i, '[', ']')
 	for more {
-		c.row, c.ordinal = keySpans{}, len(page.rows)+1
+		c.row, c.within, c.ordinal = keySpans{}, "item", len(page.rows)+1
 		var doc []byte
 		if doc, i = c.doc(i, true); i < 0 {
 			return -1
 		}
+		c.within = ""
 		page.rows = append(page.rows, change.Row{Doc: doc})
 		c.spans = append(c.spans, c.row)
 		i, more = c.proceed(i, ']')
 	}
-	c.within = ""
 	return i
 }
 
@@ -178,25 +177,22 @@ func (c *cutter) capacity(i int) (units float64, next int) {
 
 // recordPage is the answer to GetRecords.
 type recordPage struct {
-	rows    []change.Row
-	next    string    // NextShardIterator; empty when the shard is closed and read to its end
-	last    string    // the sequence number of the last record; empty if there are none
-	newest  time.Time // of the records; zero if there are none, or none with a time
-	records int       // with those that were skipped
-	fresh   bool      // a record was not skipped
+	rows   []change.Row
+	next   string    // NextShardIterator; empty when the shard is closed and read to its end
+	last   string    // the sequence number of the last record; empty if there are none
+	newest time.Time // of the records; zero if there are none, or none with a time
 }
 
 // A record is one record as it is read.
 type record struct {
-	event    string
+	event    []byte
 	image    []byte // NewImage
 	sequence []byte
 	made     time.Time
 }
 
-// stream reads the answer to GetRecords under the terms of scan. Records before the first that was made at
-// since or later are skipped; a zero time skips none.
-func (c *cutter) stream(body []byte, since time.Time) (recordPage, error) {
+// stream reads the answer to GetRecords under the terms of scan.
+func (c *cutter) stream(body []byte) (recordPage, error) {
 	c.reset(body)
 	var page recordPage
 	var seen members
@@ -209,7 +205,7 @@ func (c *cutter) stream(body []byte, since time.Time) (recordPage, error) {
 		switch string(name) {
 		case "Records":
 			if c.once(&seen, memberRecords, name, i) {
-				i = c.records(i, &page, since)
+				i = c.records(i, &page)
 			}
 		case "NextShardIterator":
 			if c.once(&seen, memberNext, name, i) {
@@ -234,28 +230,24 @@ func (c *cutter) stream(body []byte, since time.Time) (recordPage, error) {
 	return page, nil
 }
 
-func (c *cutter) records(i int, page *recordPage, since time.Time) int {
-	c.within = "record"
+func (c *cutter) records(i int, page *recordPage) int {
 	var last []byte
 	i, more := c.enter(i, '[', ']')
 	for more {
-		page.records++
-		c.row, c.ordinal = keySpans{}, page.records
+		c.row, c.within, c.ordinal = keySpans{}, "record", len(page.rows)+1
 		var r record
 		if i = c.record(i, &r); i < 0 {
 			return -1
 		}
+		c.within = ""
 		last = r.sequence
 		if r.made.After(page.newest) {
 			page.newest = r.made
 		}
-		if page.fresh = page.fresh || r.made.IsZero() || !r.made.Before(since); page.fresh {
-			page.rows = append(page.rows, change.Row{Doc: r.image})
-			c.spans = append(c.spans, c.row)
-		}
+		page.rows = append(page.rows, change.Row{Doc: r.image})
+		c.spans = append(c.spans, c.row)
 		i, more = c.proceed(i, ']')
 	}
-	c.within = ""
 	page.last = string(last)
 	return i
 }
@@ -271,7 +263,10 @@ func (c *cutter) record(i int, r *record) int {
 		switch string(name) {
 		case "eventName":
 			if c.once(&seen, memberEvent, name, i) {
-				r.event, i = c.optional(i)
+				start := c.blank(i)
+				if i = c.str(start); i >= 0 {
+					r.event = c.b[start+1 : i-1]
+				}
 			}
 		case "dynamodb":
 			if c.once(&seen, memberChange, name, i) {
@@ -291,9 +286,9 @@ func (c *cutter) record(i int, r *record) int {
 	switch {
 	case len(r.sequence) == 0 || c.row[0] == (span{}):
 		return c.fail(i, "the record has no Keys or no SequenceNumber")
-	case r.event == "REMOVE":
+	case string(r.event) == "REMOVE":
 		r.image = nil
-	case r.event != "INSERT" && r.event != "MODIFY":
+	case string(r.event) != "INSERT" && string(r.event) != "MODIFY":
 		return c.fail(i, "the eventName is %q", r.event)
 	case r.image == nil:
 		return c.fail(i, "%s", noImage)
@@ -396,11 +391,28 @@ func (c *cutter) numeral(i int) (float64, int) {
 	if end < 0 {
 		return 0, c.expected("a number", i)
 	}
+	if whole, ok := smallWhole(c.b[i:end]); ok {
+		return whole, end
+	}
 	v, err := strconv.ParseFloat(string(c.b[i:end]), 64)
 	if err != nil {
 		return 0, c.fail(i, "the number %.40s is out of range", c.b[i:end])
 	}
 	return v, end
+}
+
+// smallWhole reads a number of few digits and nothing else, as nearly all are.
+func smallWhole(b []byte) (v float64, ok bool) {
+	if len(b) > 15 {
+		return 0, false
+	}
+	for _, d := range b {
+		if d < '0' || d > '9' {
+			return 0, false
+		}
+		v = v*10 + float64(d-'0')
+	}
+	return v, true
 }
 
 // numeralEnd returns the end of a JSON number, -1 if there is none.
@@ -445,7 +457,7 @@ func (c *cutter) skip(i, depth int) int {
 	if depth > 2*maxDepth+8 { // an item's levels are two of JSON each, and are in something
 		return c.fail(i, "values lie too deep in each other")
 	}
-	more := false
+	var more bool
 	switch c.b[i] {
 	case '{':
 		for i, more = c.enter(i, '{', '}'); more; i, more = c.proceed(i, '}') {

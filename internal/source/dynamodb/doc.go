@@ -24,10 +24,10 @@
 //
 // # Start and gaps
 //
-// Start notes the shards there are: those that are closed are over and need not be read, those that are open are
-// read from their first record. Reading from a record, and not from "the oldest there is", makes the endpoint say
-// so when that record is no longer there. Records from before the start, which the snapshot has, are skipped as
-// far as the clock of the endpoint tells them.
+// Start notes the shards there are: those that are closed are over and need not be read, and those that are open
+// are read from behind the records they have, which Start reads past. No record is left out for the time it has:
+// clocks are put right, and records made before would be lost. Where a shard has no records, reading begins at its
+// first and not at "the oldest there is", which makes the endpoint say so when that record is no longer there.
 //
 // An endpoint forgets records after a day. That changes were missed shows in four ways, and each is a fault of
 // kind Expired about SubjectGap: the record to go on from is trimmed; a shard that was not read to its end is

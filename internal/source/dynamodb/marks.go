@@ -72,7 +72,7 @@ func parsePosition(mark string) (p position, ok bool) {
 // streamMark is the mark of the part "stream".
 type streamMark struct {
 	ARN   string    `json:"arn"`
-	Start time.Time `json:"start"` // by the endpoint's clock; every change from then on is wanted
+	Start time.Time `json:"start"` // when it was made, by the endpoint's clock
 }
 
 func (m streamMark) String() string {

@@ -45,7 +45,8 @@ func segments(marks change.Marks, n int) (int, error) {
 }
 
 // Snapshot delivers the table's items, each at least once and as of some moment after the call, from where the
-// marks end. It returns nil when all are delivered.
+// marks end. It returns nil when all are delivered. A table that was made anew meanwhile is a fault of kind
+// Expired about SubjectGap.
 func (s *Source) Snapshot(ctx context.Context, from change.Marks, deliver func(context.Context, change.Page) error) error {
 	n, err := segments(from, s.Segments)
 	if err != nil {
@@ -55,25 +56,30 @@ func (s *Source) Snapshot(ctx context.Context, from change.Marks, deliver func(c
 	if err != nil {
 		return err
 	}
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(s.Segments)
 	budget := newBudget(s.Budget, s.Now)
-	var turn sync.Mutex // deliver is called by one at a time
+	var scans []*scanner
 	for i := range n {
 		scan := &scanner{
 			Source: s, cutter: cutter{keys: t.keys}, part: segmentPart(i, n), budget: budget,
 			in: scanInput{TableName: s.Table, ConsistentRead: true, Segment: i, TotalSegments: n},
 		}
-		if mark := from[scan.part]; mark == doneMark {
+		switch mark := from[scan.part]; {
+		case mark == doneMark:
 			continue
-		} else if mark != "" {
-			if !json.Valid([]byte(mark)) {
-				return fault.New(fault.Invalid, SubjectTable, "The mark %q of %s is not a key.", mark, scan.part)
-			}
+		case mark == "":
+		case !json.Valid([]byte(mark)):
+			return fault.New(fault.Invalid, SubjectTable, "The mark %q of %s is not a key.", mark, scan.part)
+		default:
 			scan.in.ExclusiveStartKey = json.RawMessage(mark)
 		}
+		scans = append(scans, scan)
+	}
+	group, scanning := errgroup.WithContext(ctx)
+	group.SetLimit(s.Segments)
+	var turn sync.Mutex // deliver is called by one at a time
+	for _, scan := range scans {
 		group.Go(func() error {
-			return scan.run(ctx, func(ctx context.Context, page change.Page) error {
+			return scan.run(scanning, func(ctx context.Context, page change.Page) error {
 				turn.Lock()
 				defer turn.Unlock()
 				if err := ctx.Err(); err != nil {
@@ -83,7 +89,22 @@ func (s *Source) Snapshot(ctx context.Context, from change.Marks, deliver func(c
 			})
 		})
 	}
-	return group.Wait()
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return s.sameTable(ctx, t)
+}
+
+// sameTable returns a fault if the table that was read has become another: the items may be of both.
+func (s *Source) sameTable(ctx context.Context, was *table) error {
+	t, err := s.describe(ctx)
+	if err != nil {
+		return err
+	}
+	if t.id() != was.id() {
+		return fault.New(fault.Expired, SubjectGap, "Table %q was deleted and made again while it was read.", s.Table)
+	}
+	return nil
 }
 
 type scanInput struct {

@@ -21,7 +21,9 @@ type Config struct {
 	Region      string
 	Credentials Credentials
 	Transport   http.RoundTripper // see NewTransport
-	Local       bool              // the endpoint is on this machine, and polling it costs nobody anything
+	// Local: the endpoint is on this machine. Polling it costs nobody anything, and an answer about a shard that is
+	// not full has all there was.
+	Local bool
 
 	Segments int     // of a new snapshot, read side by side; 0 means 4
 	Budget   float64 // read capacity units a snapshot may consume per second; 0 means any number
@@ -216,13 +218,17 @@ func (s *Source) Describe(ctx context.Context) (change.Table, error) {
 	if err := s.usable(t); err != nil {
 		return change.Table{}, err
 	}
-	id := t.TableID
-	if id == "" {
-		id = "created " + string(t.CreationDateTime)
-	}
 	return change.Table{
-		Schema: change.Schema{Table: s.Table, Keys: t.keys}, ID: id + " " + t.LatestStreamARN, Items: t.ItemCount, Bytes: t.TableSizeBytes,
+		Schema: change.Schema{Table: s.Table, Keys: t.keys}, ID: t.id() + " " + t.LatestStreamARN, Items: t.ItemCount, Bytes: t.TableSizeBytes,
 	}, nil
+}
+
+// id is another for a table that was deleted and made again.
+func (t *table) id() string {
+	if t.TableID == "" {
+		return "created " + string(t.CreationDateTime)
+	}
+	return t.TableID
 }
 
 // usable returns what speaks against replicating the table.

@@ -11,11 +11,11 @@ import (
 )
 
 const (
-	// startMargin is how much earlier than now a stream is read from: clocks differ, also those of an endpoint's own
-	// machines, and the times of records are cut to seconds.
-	startMargin = 5 * time.Minute
 	// retained is how long records are there for sure, with an hour to spare.
 	retained = 23 * time.Hour
+	// skipTime is how long Start may take to read past what the stream has already. What it does not get past is
+	// delivered, and does no harm.
+	skipTime = 10 * time.Second
 )
 
 // shards lists the shards of a stream.
@@ -71,9 +71,10 @@ func (s *Source) shards(ctx context.Context, arn string) (*tree, error) {
 // Start returns the marks a stream is to be read from so that it covers every change made after this call.
 func (s *Source) Start(ctx context.Context) (change.Marks, error) {
 	var err error
-	for range 3 { // shards may come and go while they are looked at
+	for range 3 { // shards may come and go, and records be trimmed, while they are looked at
 		var marks change.Marks
-		if marks, err = s.start(ctx); !fault.Is(err, fault.NotFound, SubjectStream) {
+		marks, err = s.start(ctx)
+		if code := codeOf(err); code != codeTrimmed && code != codeExpired && !fault.Is(err, fault.NotFound, SubjectStream) {
 			return marks, err
 		}
 	}
@@ -92,7 +93,8 @@ func (s *Source) start(ctx context.Context) (change.Marks, error) {
 	if err != nil {
 		return nil, err
 	}
-	mark := streamMark{ARN: t.LatestStreamARN, Start: t.answered.Add(-startMargin).UTC()}
+	mark := streamMark{ARN: t.LatestStreamARN, Start: t.answered.UTC()}
+	until := s.Now().Add(skipTime)
 	positions := make([]position, len(tree.shards))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(s.Shards)
@@ -102,7 +104,7 @@ func (s *Source) start(ctx context.Context) (change.Marks, error) {
 			continue
 		}
 		group.Go(func() (err error) {
-			positions[i], err = s.beginning(ctx, t, one)
+			positions[i], err = s.beginning(ctx, t, one, until)
 			return err
 		})
 	}
@@ -116,34 +118,46 @@ func (s *Source) start(ctx context.Context) (change.Marks, error) {
 	return marks, nil
 }
 
-// beginning is where an open shard is to be read from: its first record, or the oldest that is left of it.
-func (s *Source) beginning(ctx context.Context, t *table, one shard) (position, error) {
+// beginning is where an open shard is to be read from: behind the records that it has. They are of changes that
+// a snapshot that has not begun yet sees, whatever the times in them say.
+func (s *Source) beginning(ctx context.Context, t *table, one shard, until time.Time) (position, error) {
+	from := position{at, one.first}
 	if one.first == "" {
-		return position{kind: horizon}, nil
+		from = position{kind: horizon}
 	}
-	_, err := s.iterator(ctx, t.LatestStreamARN, one.id, position{at, one.first})
-	switch codeOf(err) {
-	case "":
-		return position{at, one.first}, err
-	case codeValidation: // an endpoint that wants the number of a record
-		return position{kind: horizon}, nil
-	case codeTrimmed:
-	default:
-		return position{}, err
+	iterator, err := s.iterator(ctx, t.LatestStreamARN, one.id, from)
+	if code := codeOf(err); from.kind == at && (code == codeTrimmed || code == codeValidation) { // the latter of an endpoint that wants the number of a record
+		from = position{kind: horizon}
+		iterator, err = s.iterator(ctx, t.LatestStreamARN, one.id, from)
 	}
-	iterator, err := s.iterator(ctx, t.LatestStreamARN, one.id, position{kind: horizon})
 	if err != nil {
 		return position{}, err
 	}
-	var page recordPage
-	err = s.client.call(ctx, opGetRecords, recordsInput{iterator, 1}, func(a answer) (err error) {
-		page, err = (&cutter{keys: t.keys}).stream(a.body, time.Time{})
-		return err
-	})
-	if err != nil || page.last == "" {
-		return position{kind: horizon}, err
+	c := &cutter{keys: t.keys}
+	for {
+		var page recordPage
+		err := s.client.call(ctx, opGetRecords, recordsInput{iterator, recordsLimit}, func(a answer) (err error) {
+			page, err = c.stream(a.body)
+			return err
+		})
+		if err != nil {
+			return position{}, err
+		}
+		if page.last != "" {
+			from = position{after, page.last}
+		}
+		if page.next == "" {
+			return position{kind: done}, nil
+		}
+		if page.last == "" || !s.Now().Before(until) {
+			return from, nil
+		}
+		if iterator = page.next; s.Endpoint == "" {
+			if err := sleep(ctx, awsInterval); err != nil {
+				return position{}, err
+			}
+		}
 	}
-	return position{at, page.last}, nil
 }
 
 // recordsInput is the input of GetRecords.

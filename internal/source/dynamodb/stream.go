@@ -2,7 +2,6 @@ package dynamodb
 
 import (
 	"context"
-	"maps"
 	"sync"
 	"time"
 
@@ -11,9 +10,20 @@ import (
 )
 
 const (
+	// recordsLimit is how many records GetRecords may return: as many as it does at all.
 	recordsLimit = 1000
+	// shortPage is what an answer of an endpoint nearby has less of than would have kept another record out of it,
+	// which has two images of 400 KB at most and must share a megabyte.
+	shortPage = 128 << 10
+	// sureEmpty is how many empty answers in a row mean that a shard has nothing more: an endpoint far away may
+	// return nothing from a stretch of a shard, and more from the next. Until then they are asked for soon.
+	sureEmpty   = 3
+	unsurePause = 25 * time.Millisecond
 	// awsInterval is how often a shard may be read: AWS allows five calls per second.
 	awsInterval = 200 * time.Millisecond
+	// idleInterval is how often idle is called at most while there is always something new: who is called then may
+	// want to finish what it has collected.
+	idleInterval = 100 * time.Millisecond
 	// listInterval is how often the shards are listed without a reason.
 	listInterval = 30 * time.Second
 	// A closed shard without children is looked for again after a while that grows.
@@ -40,7 +50,8 @@ func (s *Source) Stream(ctx context.Context, from change.Marks, deliver func(con
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	r := &streamReader{
-		Source: s, keys: t.keys, marks: marks, deliver: deliver, idle: idle, readers: map[string]*shardReader{}, ended: s.Now(),
+		Source: s, keys: t.keys, marks: marks, deliver: deliver, idle: idle, readers: map[string]*shardReader{},
+		began: s.Now(), answered: t.answered, ended: s.Now(),
 		polls: make(chan poll, s.Shards), lists: make(chan listing, 1),
 		cutters: sync.Pool{New: func() any { return &cutter{keys: t.keys} }},
 	}
@@ -70,6 +81,9 @@ type streamReader struct {
 	idle    func(context.Context, time.Time) error
 	cutters sync.Pool
 
+	began    time.Time
+	answered time.Time // what the endpoint's clock said then
+
 	work  sync.WaitGroup
 	polls chan poll
 	lists chan listing
@@ -88,6 +102,7 @@ type streamReader struct {
 	ended   time.Time // when the last shard was read to its end
 
 	idled time.Time // when idle was called last
+	said  time.Time // and what with
 	wakes int
 }
 
@@ -96,12 +111,13 @@ type shardReader struct {
 	shard
 	from     position
 	iterator string
-	since    time.Time // records from before are skipped until one is not; zero when there was one
 	busy     bool
 	called   time.Time // when it was read last
 	due      time.Time
 	quiet    time.Duration // between looks while nothing comes
+	empty    int           // answers without records, in a row
 	caughtUp time.Time     // everything made before has been delivered
+	reached  time.Time     // the same as far as the times of records are to be believed
 	wakes    int           // how often the source had been woken when it was read last
 	missing  int           // times it was not found in a row
 }
@@ -186,9 +202,9 @@ func (r *streamReader) dispatch(ctx context.Context) {
 		}
 		r.busy++
 		first.busy, first.called, first.wakes = true, now, r.wakes
-		from, iterator, since := first.from, first.iterator, first.since
+		from, iterator := first.from, first.iterator
 		r.work.Go(func() {
-			p := r.poll(ctx, first.shard, from, iterator, since)
+			p := r.poll(ctx, first.shard, from, iterator)
 			p.reader = first
 			r.polls <- p
 		})
@@ -215,7 +231,7 @@ func (r *streamReader) soonest(one *shardReader, at time.Time) time.Time {
 }
 
 // poll reads a shard once. It runs beside run and touches nothing of it.
-func (r *streamReader) poll(ctx context.Context, one shard, from position, iterator string, since time.Time) (p poll) {
+func (r *streamReader) poll(ctx context.Context, one shard, from position, iterator string) (p poll) {
 	for try := 0; ; try++ {
 		if iterator == "" {
 			if iterator, p.err = r.open(ctx, one, from); p.err != nil {
@@ -229,10 +245,7 @@ func (r *streamReader) poll(ctx context.Context, one shard, from position, itera
 			if p.date.IsZero() {
 				p.date = a.sent
 			}
-			if p.date.Before(r.marks.Start) { // the endpoint's clock was put back: records cannot be told by their age
-				since = time.Time{}
-			}
-			p.page, err = c.stream(a.body, since)
+			p.page, err = c.stream(a.body)
 			return err
 		})
 		if code := codeOf(p.err); code == codeExpired && try < 3 || code == codeTrimmed && from.kind == horizon && try < 3 && r.recent() {
@@ -244,8 +257,13 @@ func (r *streamReader) poll(ctx context.Context, one shard, from position, itera
 	}
 }
 
-// recent reports whether nothing made after the start can have been trimmed yet.
-func (r *streamReader) recent() bool { return r.Now().Sub(r.marks.Start) < retained }
+// recent reports whether nothing made after the start can have been trimmed yet, by the endpoint's clock and by
+// ours.
+func (r *streamReader) recent() bool {
+	now := r.Now()
+	theirs := r.answered.Add(now.Sub(r.began))
+	return max(now.Sub(r.marks.Start).Abs(), theirs.Sub(r.marks.Start).Abs()) < retained
+}
 
 // open returns an iterator for a shard.
 func (r *streamReader) open(ctx context.Context, one shard, from position) (string, error) {
@@ -277,24 +295,17 @@ func (r *streamReader) polled(ctx context.Context, p poll) error {
 	}
 	one.missing, one.iterator = 0, p.iterator
 	ended := p.page.next == ""
-	if p.page.records > 0 {
+	if len(p.page.rows) > 0 {
 		one.from = position{after, p.page.last}
-		if p.page.fresh {
-			one.since = time.Time{}
-		}
-		// A record made at R by the endpoint's clock was made before now by ours, however the clocks differ: the
-		// endpoint's is ahead of ours by at most the answer's date, with the second it was cut to, less when we asked.
-		one.advance(p.page.newest.Add(p.sent.Sub(p.date.Add(time.Second))), p.sent)
-	} else {
-		one.advance(p.sent, p.sent)
 	}
+	r.advance(one, &p)
 	if ended {
 		one.from = position{kind: done}
 		delete(r.readers, one.id)
 		r.settled, r.ended = false, r.Now()
 	}
 	r.marks.shards[one.id] = one.from
-	if p.page.records > 0 || ended {
+	if len(p.page.rows) > 0 || ended {
 		page := change.Page{Rows: p.page.rows, Mark: change.Mark{Part: shardPart + one.id, After: one.from.String()}, Newest: p.page.newest, Bytes: p.size}
 		if err := r.deliver(ctx, page); err != nil {
 			return err
@@ -307,18 +318,40 @@ func (r *streamReader) polled(ctx context.Context, p poll) error {
 		r.list(ctx) // and there may be more
 		return nil
 	}
-	r.schedule(one, p.page.records > 0)
+	r.schedule(one, len(p.page.rows) > 0)
 	return nil
 }
 
-// advance notes that everything made before a time has been delivered, but never of a time later than most.
-func (one *shardReader) advance(to, most time.Time) {
-	if to.After(most) {
-		to = most
+// advance notes up to what time everything has been delivered. Nearby, that is told by answers which were not
+// full. Elsewhere they may never be anything else while there is much to read, nor be empty, and then the records'
+// times must do: one that had a certain age when it was returned, by the endpoint's clock, has it by ours as well.
+// The answer's date is cut to seconds.
+func (r *streamReader) advance(one *shardReader, p *poll) {
+	records := len(p.page.rows) > 0
+	reached := p.sent
+	if records {
+		one.empty = 0
+		age := p.date.Add(time.Second).Sub(p.page.newest)
+		reached = reached.Add(-max(age, 0)) // a time of our clock, that does not jump if it is put right
+	} else {
+		one.empty++
 	}
-	if to.After(one.caughtUp) {
-		one.caughtUp = to
+	if reached.After(one.reached) {
+		one.reached = reached
 	}
+	switch {
+	case !records && one.empty >= r.sureEmpty(), r.Local && len(p.page.rows) < recordsLimit && p.size < shortPage:
+		one.caughtUp = p.sent
+	case !r.Local && records && reached.After(one.caughtUp):
+		one.caughtUp = reached
+	}
+}
+
+func (r *streamReader) sureEmpty() int {
+	if r.Local {
+		return 1
+	}
+	return sureEmpty
 }
 
 // schedule says when to read a shard next.
@@ -329,6 +362,9 @@ func (r *streamReader) schedule(one *shardReader, more bool) {
 		return
 	}
 	one.quiet = min(max(2*one.quiet, r.Poll/8), r.Quiet)
+	if one.empty < r.sureEmpty() {
+		one.quiet = min(one.quiet, unsurePause)
+	}
 	one.due = r.soonest(one, now.Add(one.quiet))
 }
 
@@ -409,11 +445,7 @@ func (r *streamReader) replan(ctx context.Context) error {
 		if r.readers[s.id] != nil {
 			continue
 		}
-		one := &shardReader{shard: s, from: r.marks.shards[s.id], due: now}
-		if one.from.kind == at || one.from.kind == horizon {
-			one.since = r.marks.Start // the snapshot has what is older
-		}
-		r.readers[s.id] = one
+		r.readers[s.id] = &shardReader{shard: s, from: r.marks.shards[s.id], due: now}
 	}
 	if r.settled && len(p.childless) > 0 && r.tree.enabled() && now.Sub(r.ended) < orphaned {
 		r.settled = false // their children are not listed yet
@@ -434,8 +466,8 @@ func (r *streamReader) replan(ctx context.Context) error {
 	return nil
 }
 
-// rest calls idle if every shard has been read to its end since it was called last. When the stream is disabled
-// that is the end.
+// rest calls idle if every shard has been read to its end since it was called last, and while there is always
+// something new if there is something new to say. When the stream is disabled that is the end.
 func (r *streamReader) rest(ctx context.Context) error {
 	if r.tree == nil || !r.settled || r.waiting {
 		return nil
@@ -443,26 +475,29 @@ func (r *streamReader) rest(ctx context.Context) error {
 	if !r.ending.IsZero() && len(r.readers) == 0 {
 		return r.over(ctx)
 	}
-	caughtUp := r.tree.listed
-	if len(r.readers) > 0 {
-		caughtUp = time.Time{}
-		for one := range maps.Values(r.readers) {
-			if caughtUp.IsZero() || one.caughtUp.Before(caughtUp) {
-				if caughtUp = one.caughtUp; caughtUp.IsZero() {
-					return nil
-				}
-			}
+	caughtUp, reached := r.tree.listed, r.tree.listed // if there is nothing to be read
+	first, busy := true, false
+	for _, one := range r.readers {
+		busy = busy || one.empty == 0
+		if first || one.caughtUp.Before(caughtUp) {
+			caughtUp = one.caughtUp
 		}
+		if first || one.reached.Before(reached) {
+			reached = one.reached
+		}
+		first = false
 	}
 	now := r.Now()
-	r.Observer.lag(now.Sub(caughtUp))
-	if !caughtUp.After(r.idled) {
+	if !reached.IsZero() {
+		r.Observer.lag(now.Sub(reached))
+	}
+	if !caughtUp.After(r.idled) && !(busy && caughtUp.After(r.said)) || busy && now.Sub(r.idled) < idleInterval {
 		return nil
 	}
 	if !r.ending.IsZero() && caughtUp.After(r.ending) {
 		return r.over(ctx)
 	}
-	r.idled = now
+	r.idled, r.said = now, caughtUp
 	return r.idle(ctx, caughtUp)
 }
 

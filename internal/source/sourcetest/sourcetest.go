@@ -290,7 +290,7 @@ func testUnusable(e *env) {
 		err := src.Stream(e.Context(), marks, nil, nil)
 		e.wants(fmt.Sprint("marks ", marks), err, fault.Invalid, "", "mark")
 	}
-	for _, marks := range []change.Marks{{"scan/x": "done"}, {"scan/0of2": "done", "scan/0of3": "done"}, {"scan/2of2": "done"}, {"scan/0of1": "{"}} {
+	for _, marks := range []change.Marks{{"scan/x": "done"}, {"scan/0of2": "done", "scan/0of3": "done"}, {"scan/2of2": "done"}, {"scan/0of1": "{"}, {"scan/1of2": "{"}} {
 		err := src.Snapshot(e.Context(), marks, nil)
 		e.wants(fmt.Sprint("marks ", marks), err, fault.Invalid, "", "mark")
 	}
