@@ -22,6 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/redshift"
 	"github.com/aws/aws-sdk-go-v2/service/redshiftdata"
 	"github.com/aws/aws-sdk-go-v2/service/redshiftserverless"
@@ -223,6 +224,7 @@ type Clients struct {
 	Data       *redshiftdata.Client
 	Serverless *redshiftserverless.Client
 	STS        *sts.Client
+	DynamoDB   *dynamodb.Client
 
 	at At
 }
@@ -258,7 +260,7 @@ func ClientsOf(cfg aws.Config) Clients {
 	return Clients{
 		S3:       s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }),
 		Redshift: redshift.NewFromConfig(cfg), Data: redshiftdata.NewFromConfig(cfg),
-		Serverless: redshiftserverless.NewFromConfig(cfg), STS: sts.NewFromConfig(cfg),
+		Serverless: redshiftserverless.NewFromConfig(cfg), STS: sts.NewFromConfig(cfg), DynamoDB: dynamodb.NewFromConfig(cfg),
 	}
 }
 
