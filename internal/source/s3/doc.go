@@ -4,6 +4,9 @@
 // file. That file is a snapshot: whatever becomes of the object while it is read, the bytes stay. It lies in
 // the scratch directory, which belongs to this package, is emptied at the start and may be lost at any time.
 //
+// A Remote also takes objects in: it stages copies and files where nobody sees them, and publishes them later,
+// within moments (stage.go).
+//
 // Errors are classified here, where the SDK is known, as faults: NotFound about SubjectBucket or
 // SubjectObject, Denied, Throttled, and Unavailable for what trying again later may cure. The SDK has tried
 // again already when they come back.

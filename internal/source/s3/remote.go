@@ -40,6 +40,7 @@ type Remote struct {
 	where   string // for messages
 	scratch *scratch
 	slots   *semaphore.Weighted
+	part    int64 // bytes of a part of a staged object; 0 is the usual
 }
 
 // NewRemote returns the objects of a store. It does not contact the store.
@@ -57,23 +58,31 @@ func NewRemote(ctx context.Context, c RemoteConfig) (*Remote, error) {
 	if err != nil {
 		return nil, err
 	}
-	client := awss3.NewFromConfig(in.SDK(), func(o *awss3.Options) {
+	client := newClient(in, c.Log, func(o *awss3.Options) {
 		// Set in any case: AWS_ENDPOINT_URL in our environment is likely to be our own address.
 		o.BaseEndpoint = nil
 		if c.Endpoint != "" {
 			o.BaseEndpoint = aws.String(c.Endpoint)
 			o.UsePathStyle = true // bucket.host resolves for few of these stores
 		}
-		o.DisableLogOutputChecksumValidationSkipped = true
-		o.ClientLogMode = aws.LogRetries
-		o.Logger = logging.LoggerFunc(func(_ logging.Classification, format string, args ...any) {
-			c.Log.Debug("object store client", "endpoint", cmp.Or(c.Endpoint, "AWS"), "message", fmt.Sprintf(format, args...))
-		})
 	})
 	return &Remote{
 		client: client, access: in, where: cmp.Or(c.Endpoint, "AWS"), scratch: s,
 		slots: semaphore.NewWeighted(int64(cmp.Or(c.Parallel, downloads))),
 	}, nil
+}
+
+func newClient(in *access.Access, log *slog.Logger, where func(*awss3.Options)) *awss3.Client {
+	return awss3.NewFromConfig(in.SDK(), where, func(o *awss3.Options) {
+		// Not every store knows the checksums that the SDK would add by itself.
+		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
+		o.DisableLogOutputChecksumValidationSkipped = true
+		o.ClientLogMode = aws.LogRetries
+		endpoint := cmp.Or(aws.ToString(o.BaseEndpoint), "AWS")
+		o.Logger = logging.LoggerFunc(func(_ logging.Classification, format string, args ...any) {
+			log.Debug("object store client", "endpoint", endpoint, "message", fmt.Sprintf(format, args...))
+		})
+	})
 }
 
 // List implements Objects.
