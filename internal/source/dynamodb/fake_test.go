@@ -1,16 +1,19 @@
 package dynamodb
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -30,6 +33,10 @@ type fake struct {
 	took   time.Duration                             // between a request and its answer
 	answer func(op string) (status int, body string) // in place of its own; a status of 0 is none
 	hosts  map[string]bool
+	down   bool      // nobody listens
+	view   string    // of the stream; empty is NEW_IMAGE, and "none" no stream
+	status string    // of the table; empty is ACTIVE
+	ready  time.Time // when the stream is enabled
 }
 
 type fakeShard struct {
@@ -78,6 +85,9 @@ func (f *fake) RoundTrip(r *http.Request) (*http.Response, error) {
 		f.hosts = map[string]bool{}
 	}
 	f.hosts[r.URL.Host] = true
+	if f.down {
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+	}
 	status, text := 0, ""
 	if f.answer != nil {
 		status, text = f.answer(op)
@@ -104,9 +114,17 @@ func (f *fake) own(op string, in map[string]any) (int, string) {
 		return http.StatusBadRequest, `{"__type":"com.amazonaws.dynamodb.v20120810#` + code + `","message":"no"}`
 	}
 	switch op {
+	case "UpdateTable":
+		f.view, _ = in["StreamSpecification"].(map[string]any)["StreamViewType"].(string)
+		f.ready = f.now().Add(3 * time.Second)
+		return http.StatusOK, "{}"
 	case "DescribeTable":
-		return http.StatusOK, `{"Table":{"TableName":"t","TableStatus":"ACTIVE","CreationDateTime":1.7E9,"KeySchema":[{"AttributeName":"pk","KeyType":"HASH"}],"AttributeDefinitions":[{"AttributeName":"pk","AttributeType":"S"}],` +
-			`"LatestStreamArn":"` + fakeARN + `","StreamSpecification":{"StreamEnabled":true,"StreamViewType":"NEW_IMAGE"}}}`
+		stream := `,"LatestStreamArn":"` + fakeARN + `","StreamSpecification":{"StreamEnabled":true,"StreamViewType":"` + cmp.Or(f.view, viewNew) + `"}`
+		if f.view == "none" {
+			stream = ""
+		}
+		return http.StatusOK, `{"Table":{"TableName":"t","TableStatus":"` + cmp.Or(f.status, "ACTIVE") + `","CreationDateTime":1.7E9,"KeySchema":[{"AttributeName":"pk","KeyType":"HASH"}],` +
+			`"AttributeDefinitions":[{"AttributeName":"pk","AttributeType":"S"}]` + stream + `}}`
 	case "DescribeStream":
 		var list []string
 		for _, s := range f.shards {
@@ -116,7 +134,11 @@ func (f *fake) own(op string, in map[string]any) (int, string) {
 			}
 			list = append(list, fmt.Sprintf(`{"ShardId":%q,"ParentShardId":%q,"SequenceNumberRange":{"StartingSequenceNumber":"100"%s}}`, s.id, s.parent, last))
 		}
-		return http.StatusOK, `{"StreamDescription":{"StreamStatus":"ENABLED","Shards":[` + strings.Join(list, ",") + `]}}`
+		status := statusEnabled
+		if f.now().Before(f.ready) {
+			status = "ENABLING"
+		}
+		return http.StatusOK, `{"StreamDescription":{"StreamStatus":"` + status + `","Shards":[` + strings.Join(list, ",") + `]}}`
 	case "GetShardIterator":
 		i := slices.IndexFunc(f.shards, func(s fakeShard) bool { return s.id == text("ShardId") })
 		if i < 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -296,6 +297,104 @@ func TestBusyIdle(t *testing.T) {
 				}
 			}
 			stop()
+		})
+	}
+}
+
+// TestClockPutBack has records of a time that is still to come, more than fit into an answer, with others behind
+// them: nothing is said to be complete before they are all there.
+func TestClockPutBack(t *testing.T) {
+	for _, ahead := range []time.Duration{2 * time.Hour, -2 * time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			f := &fake{shards: []fakeShard{{id: "a"}}, took: 10 * time.Millisecond}
+			s := f.source(t, func(c *Config) { c.Local = true })
+			from := start(t, s)
+			const records = 5*recordsLimit + 7
+			for i := range records {
+				if i == 10 {
+					f.edit(func() { f.ahead = ahead })
+				}
+				if i == records-5 {
+					f.edit(func() { f.ahead = 0 })
+				}
+				f.put(0, fmt.Sprint(i), 0)
+			}
+			written := time.Now()
+			time.Sleep(time.Second)
+			r := &received{}
+			ctx, cancel := context.WithCancel(t.Context())
+			err := s.Stream(ctx, from, r.deliver, func(_ context.Context, at time.Time) error {
+				if n := len(r.got()); n != records && at.After(written) {
+					t.Errorf("after %d of %d records, idle is called with %v", n, records, at)
+				}
+				cancel()
+				return nil
+			})
+			if !errors.Is(err, context.Canceled) || len(r.got()) != records {
+				t.Errorf("%d records came, %v", len(r.got()), err)
+			}
+		})
+	}
+}
+
+// TestOutage has nobody at the endpoint for a while. What takes longer than patience is told, and can be gone on
+// from.
+func TestOutage(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		lasts  time.Duration
+		faults bool
+	}{
+		{"shorter than patience", 50 * time.Second, false},
+		{"longer than patience", 3 * time.Minute, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := &fake{shards: []fakeShard{{id: "a"}}, items: 1000, took: time.Second / 10}
+				s := f.source(t, nil)
+				from := start(t, s)
+				r := &received{}
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				streamed, scanned := make(chan error, 1), make(chan error, 1)
+				go func() { streamed <- s.Stream(ctx, from, r.deliver, r.idle) }()
+				items, marks := 0, change.Marks{}
+				scan := func() {
+					scanned <- s.Snapshot(ctx, maps.Clone(marks), func(_ context.Context, page change.Page) error {
+						items += len(page.Rows)
+						marks[page.Mark.Part] = page.Mark.After
+						return nil
+					})
+				}
+				go scan()
+				f.put(0, "before", 0)
+				time.Sleep(time.Second / 4)
+				f.edit(func() { f.down = true })
+				f.put(0, "meanwhile", 0)
+				time.Sleep(tc.lasts)
+				f.edit(func() { f.down = false })
+				f.put(0, "after", 0)
+				if tc.faults {
+					for _, ended := range []chan error{streamed, scanned} {
+						err := <-ended
+						if fault.KindOf(err) != fault.Unavailable || !strings.Contains(fault.Message(err), "http://fake cannot be reached") || !strings.Contains(fault.Message(err), "connection refused") || !strings.Contains(fault.Message(err), "times in 1m") {
+							t.Errorf("after a minute: %v", err)
+						}
+					}
+					again := change.Marks{partStream: from[partStream], "shard/a": r.mark("shard/a")}
+					go func() { streamed <- s.Stream(ctx, again, r.deliver, r.idle) }()
+					go scan()
+				}
+				if err := <-scanned; err != nil || items != 4*1000 {
+					t.Errorf("%d items came, %v", items, err)
+				}
+				time.Sleep(time.Minute)
+				cancel()
+				<-streamed
+				if got := r.got(); !slices.Equal(got, []string{"before", "meanwhile", "after"}) {
+					t.Errorf("%v came", got)
+				}
+			})
 		})
 	}
 }

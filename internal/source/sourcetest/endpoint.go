@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -207,6 +208,22 @@ func NewServer(t testing.TB) *Server {
 	}
 }
 
+// oneByOne makes one request at a time. Of two writes at the same time, moto may give both records in the stream
+// the same number, and then it returns one of them again and again.
+type oneByOne struct {
+	turn sync.Mutex
+	next *http.Transport
+}
+
+func (o *oneByOne) RoundTrip(r *http.Request) (*http.Response, error) {
+	o.turn.Lock()
+	defer o.turn.Unlock()
+	return o.next.RoundTrip(r)
+}
+
+// CloseIdleConnections is what http.Client looks for.
+func (o *oneByOne) CloseIdleConnections() { o.next.CloseIdleConnections() }
+
 // StartMoto starts moto's server and skips the test where it is not installed.
 func StartMoto(t testing.TB) Endpoint {
 	t.Helper()
@@ -224,7 +241,7 @@ func StartMoto(t testing.TB) Endpoint {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
-	e := Endpoint{URL: fmt.Sprintf("http://127.0.0.1:%d", port), Region: wiretest.Region, AccessKeyID: "penstock", SecretAccessKey: "penstock", Client: &http.Client{Transport: &http.Transport{}}}
+	e := Endpoint{URL: fmt.Sprintf("http://127.0.0.1:%d", port), Region: wiretest.Region, AccessKeyID: "penstock", SecretAccessKey: "penstock", Client: &http.Client{Transport: &oneByOne{next: &http.Transport{}}}}
 	t.Cleanup(e.Client.CloseIdleConnections)
 	for range 300 {
 		if e.Call(t.Context(), "ListTables", object{}, nil) == nil {

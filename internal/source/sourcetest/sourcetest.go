@@ -42,6 +42,8 @@ type Suite struct {
 	Package string
 	// Control provokes things at the endpoint. Tests that need it are left out where it is nil.
 	Control *tables.Control
+	// MaxItem is how many bytes the names and values of an item may have; 0 means 400 KB.
+	MaxItem int
 	// Leave are tests to be left out, with the reason.
 	Leave map[string]string
 	// Chaos is how many random runs there are.
@@ -63,7 +65,9 @@ func Run(t *testing.T, s Suite) {
 		{"snapshot of nothing", false, testEmptySnapshot},
 		{"snapshot resumed at every page", false, testSnapshotResumed},
 		{"snapshot stopped", false, testSnapshotStopped},
+		{"snapshot of a table made again", false, testSnapshotAnew},
 		{"sorted table", false, testSorted},
+		{"large and odd items", false, testOdd},
 		{"stream", false, testStream},
 		{"stream resumed at every page", false, testStreamResumed},
 		{"stream stopped", false, testStreamStopped},
@@ -429,6 +433,20 @@ func testSnapshotStopped(e *env) {
 	if !errors.Is(err, context.Canceled) {
 		e.Errorf("stopped in a request: %v", err)
 	}
+}
+
+// testSnapshotAnew has the table deleted and made again between two pages: what came is of both.
+func testSnapshotAnew(e *env) {
+	e.create(false, bothImages)
+	e.ledger(40, 60_000)
+	pages := 0
+	err := e.open(func(o *Options) { o.Segments = 1 }).Snapshot(e.Context(), nil, func(ctx context.Context, _ change.Page) error {
+		if pages++; pages > 1 {
+			return nil
+		}
+		return errors.Join(e.Endpoint.DeleteTable(ctx, e.table), e.Endpoint.CreateTable(ctx, e.table, false, bothImages))
+	})
+	e.wants("the snapshot", err, fault.Expired, pipeline.SubjectGap, e.table)
 }
 
 // testSorted has keys of two attributes, numbers in odd forms, and text that needs escapes.
