@@ -35,6 +35,7 @@ type fake struct {
 	hosts  map[string]bool
 	down   bool      // nobody listens
 	view   string    // of the stream; empty is NEW_IMAGE, and "none" no stream
+	arn    string    // of the stream; empty is fakeARN. It is given out and not looked at
 	status string    // of the table; empty is ACTIVE
 	ready  time.Time // when the stream is enabled
 }
@@ -119,7 +120,7 @@ func (f *fake) own(op string, in map[string]any) (int, string) {
 		f.ready = f.now().Add(3 * time.Second)
 		return http.StatusOK, "{}"
 	case "DescribeTable":
-		stream := `,"LatestStreamArn":"` + fakeARN + `","StreamSpecification":{"StreamEnabled":true,"StreamViewType":"` + cmp.Or(f.view, viewNew) + `"}`
+		stream := `,"LatestStreamArn":"` + cmp.Or(f.arn, fakeARN) + `","StreamSpecification":{"StreamEnabled":true,"StreamViewType":"` + cmp.Or(f.view, viewNew) + `"}`
 		if f.view == "none" {
 			stream = ""
 		}

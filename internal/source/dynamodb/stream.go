@@ -135,8 +135,9 @@ type poll struct {
 
 // listing is what came of listing the shards.
 type listing struct {
-	tree *tree
-	err  error
+	tree  *tree
+	table *table // nil if it could not be looked at
+	err   error
 }
 
 func (r *streamReader) run(ctx context.Context) error {
@@ -396,8 +397,13 @@ func (r *streamReader) list(ctx context.Context) {
 	}
 	r.listing, r.relist = true, r.Now().Add(listInterval)
 	r.work.Go(func() {
-		t, err := r.shards(ctx, r.marks.ARN)
-		r.lists <- listing{t, err}
+		var l listing
+		if l.tree, l.err = r.shards(ctx, r.marks.ARN); l.err == nil {
+			// Some endpoints look at no more of an ARN than the table's name. What else is wrong with the table shows
+			// when the stream is over.
+			l.table, _ = r.describe(ctx)
+		}
+		r.lists <- l
 	})
 }
 
@@ -413,6 +419,9 @@ func (r *streamReader) listed(ctx context.Context, l listing) error {
 	}
 	if l.err != nil {
 		return l.err
+	}
+	if l.table != nil && l.table.LatestStreamARN != r.marks.ARN && l.table.LatestStreamARN != "" {
+		return r.sameStream(l.table, r.marks.ARN)
 	}
 	r.tree, r.settled = l.tree, !again
 	switch {

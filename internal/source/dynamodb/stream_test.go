@@ -466,6 +466,25 @@ func TestMissingShard(t *testing.T) {
 	})
 }
 
+// TestAnotherStream has an endpoint that goes by the table's name alone: it returns the records of a new stream
+// under the ARN of the old.
+func TestAnotherStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{shards: []fakeShard{{id: "a"}}}
+		s := f.source(t, nil)
+		r := &received{}
+		from := start(t, s)
+		ended := make(chan error, 1)
+		go func() { ended <- s.Stream(t.Context(), from, r.deliver, r.idle) }()
+		time.Sleep(10 * time.Second)
+		f.edit(func() { f.arn = fakeARN + "2" })
+		changed := time.Now()
+		if err := <-ended; !fault.Is(err, fault.Expired, SubjectGap) || time.Since(changed) > listInterval {
+			t.Errorf("after %v: %v", time.Since(changed), err)
+		}
+	})
+}
+
 // TestKeysOnly has records without images although the stream says otherwise.
 func TestKeysOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -59,7 +59,8 @@ func Run(t *testing.T, s Suite) {
 	}
 	for _, tc := range []test{
 		{"describe", false, testDescribe},
-		{"incarnations", false, testIncarnations},
+		{"table made again", false, testMadeAgain},
+		{"stream switched off and on", false, testSwitched},
 		{"unusable streams", false, testUnusable},
 		{"snapshot", false, testSnapshot},
 		{"snapshot of nothing", false, testEmptySnapshot},
@@ -245,30 +246,61 @@ func testDescribe(e *env) {
 	}
 }
 
-func testIncarnations(e *env) {
-	src := e.open()
-	seen := map[string]string{}
-	look := func(what string) {
-		e.Helper()
-		got, err := src.Describe(e.Context())
-		e.must(err)
-		if was := seen[got.ID]; was != "" {
-			e.Errorf("%s, the table's id is as it was when it was %s: %s", what, was, got.ID)
-		}
-		seen[got.ID] = what
+// ids are the ids of tables as Describe found them.
+type ids map[string]string
+
+// look wants an id that there was not before.
+func (seen ids) look(e *env, src pipeline.Source, what string) {
+	e.Helper()
+	got, err := src.Describe(e.Context())
+	e.must(err)
+	if was := seen[got.ID]; was != "" {
+		e.Errorf("%s, the table's id is as it was when it was %s: %s", what, was, got.ID)
 	}
+	seen[got.ID] = what
+}
+
+// testMadeAgain deletes the table and makes another of its name.
+func testMadeAgain(e *env) {
+	src, seen := e.open(), ids{}
 	e.create(false, bothImages)
-	look("new")
+	seen.look(e, src, "new")
+	e.must(e.Endpoint.DeleteTable(e.Context(), e.table))
+	_, err := src.Describe(e.Context())
+	e.wants("a deleted table", err, fault.NotFound, pipeline.SubjectTable, e.table)
+	e.must(e.Endpoint.CreateTable(e.Context(), e.table, false, bothImages))
+	seen.look(e, src, "made again")
+	e.lose([]gap{
+		{name: "the table was made again", read: true, do: func(e *env) {
+			e.must(e.Endpoint.DeleteTable(e.Context(), e.table))
+			e.must(e.Endpoint.CreateTable(e.Context(), e.table, false, bothImages))
+		}},
+		{name: "the table is deleted", read: true, kind: fault.NotFound, subject: pipeline.SubjectTable, do: func(e *env) {
+			e.must(e.Endpoint.DeleteTable(e.Context(), e.table))
+		}},
+	})
+}
+
+// testSwitched switches the stream off, and on again.
+func testSwitched(e *env) {
+	src, seen := e.open(), ids{}
+	e.create(false, bothImages)
+	seen.look(e, src, "new")
 	e.must(e.Endpoint.SetStream(e.Context(), e.table, ""))
 	_, err := src.Describe(e.Context())
 	e.wants("a disabled stream", err, fault.State, pipeline.SubjectStream, "no stream")
 	e.must(e.Endpoint.SetStream(e.Context(), e.table, bothImages))
-	look("with another stream")
-	e.must(e.Endpoint.DeleteTable(e.Context(), e.table))
-	_, err = src.Describe(e.Context())
-	e.wants("a deleted table", err, fault.NotFound, pipeline.SubjectTable, e.table)
-	e.must(e.Endpoint.CreateTable(e.Context(), e.table, false, bothImages))
-	look("made again")
+	seen.look(e, src, "with another stream")
+	e.lose([]gap{
+		{name: "the stream was switched off and on", read: true, do: func(e *env) {
+			e.must(e.Endpoint.SetStream(e.Context(), e.table, ""))
+			e.put()
+			e.must(e.Endpoint.SetStream(e.Context(), e.table, bothImages))
+		}},
+		{name: "the stream is switched off", read: true, kind: fault.State, subject: pipeline.SubjectStream, do: func(e *env) {
+			e.must(e.Endpoint.SetStream(e.Context(), e.table, ""))
+		}},
+	})
 }
 
 func testUnusable(e *env) {

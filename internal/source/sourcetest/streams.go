@@ -402,7 +402,7 @@ func testExpire(e *env) {
 
 // testGaps has changes go missing in every way there is. Each must be noticed.
 func testGaps(e *env) {
-	for i, tc := range []gap{
+	e.lose([]gap{
 		{name: "trimmed before the first read", do: func(e *env) { e.trim(false) }},
 		{name: "trimmed behind the mark", read: true, do: func(e *env) { e.put(); e.trim(false) }},
 		{name: "a shard is gone before it was read to its end", read: true, do: func(e *env) { e.put(); e.roll(); e.trim(true) }},
@@ -416,30 +416,23 @@ func testGaps(e *env) {
 			e.roll()
 			e.trim(true)
 		}},
-		{name: "the stream was switched off and on", read: true, do: func(e *env) {
-			e.must(e.Endpoint.SetStream(e.Context(), e.table, ""))
-			e.put()
-			e.must(e.Endpoint.SetStream(e.Context(), e.table, bothImages))
-		}},
-		{name: "the table was made again", read: true, do: func(e *env) {
-			e.must(e.Endpoint.DeleteTable(e.Context(), e.table))
-			e.must(e.Endpoint.CreateTable(e.Context(), e.table, false, bothImages))
-		}},
-		{name: "the stream is switched off", read: true, kind: fault.State, subject: pipeline.SubjectStream, do: func(e *env) {
-			e.must(e.Endpoint.SetStream(e.Context(), e.table, ""))
-		}},
-		{name: "the table is deleted", read: true, kind: fault.NotFound, subject: pipeline.SubjectTable, do: func(e *env) {
-			e.must(e.Endpoint.DeleteTable(e.Context(), e.table))
-		}},
-	} {
-		if tc.kind == fault.Internal {
-			tc.kind, tc.subject = fault.Expired, pipeline.SubjectGap
+	})
+}
+
+// lose has changes go missing, before a stream is read on and meanwhile.
+func (e *env) lose(ways []gap) {
+	for i, way := range ways {
+		if way.subject == "" {
+			way.kind, way.subject = fault.Expired, pipeline.SubjectGap
 		}
 		for _, running := range []bool{false, true} {
-			e.Run(fmt.Sprintf("%s, running %v", tc.name, running), func(t *testing.T) {
+			e.Run(fmt.Sprintf("%s, running %v", way.name, running), func(t *testing.T) {
+				if running && e.Control == nil {
+					t.Skip("some endpoints give out the old stream for as long as it is not looked for among the table's")
+				}
 				one := &env{T: t, Suite: e.Suite, table: fmt.Sprintf("%s-%d-%v", e.table, i, running), transport: e.transport}
 				one.create(false, bothImages)
-				tc.run(one, running)
+				way.run(one, running)
 			})
 		}
 	}
