@@ -52,8 +52,12 @@ func TestStoredForm(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	got := dump(t, db)
-	const golden = "testdata/form.txt"
+	compareForm(t, dump(t, db), "testdata/form.txt")
+}
+
+// compareForm compares what is stored with a golden file, which -update writes.
+func compareForm(t *testing.T, got, golden string) {
+	t.Helper()
 	if *update {
 		if err := os.MkdirAll(filepath.Dir(golden), 0o755); err != nil {
 			t.Fatal(err)

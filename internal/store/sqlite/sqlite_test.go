@@ -3,6 +3,7 @@ package sqlite_test
 import (
 	"testing"
 
+	"github.com/penstock-io/penstock/internal/appint"
 	"github.com/penstock-io/penstock/internal/copyjob"
 	"github.com/penstock-io/penstock/internal/statements"
 	"github.com/penstock-io/penstock/internal/store/sqlite"
@@ -23,6 +24,9 @@ var (
 	_ copyjob.MessageStore      = (*sqlite.Jobs)(nil)
 	_ statements.Store          = (*sqlite.Statements)(nil)
 	_ statements.ResultStore    = (*sqlite.Statements)(nil)
+	_ appint.AssociationStore   = (*sqlite.Associations)(nil)
+	_ appint.ExecutionQueue     = (*sqlite.Executions)(nil)
+	_ appint.ExecutionHistory   = (*sqlite.Executions)(nil)
 )
 
 // kind stands for buckets.Kind.
@@ -67,4 +71,8 @@ func TestStatements(t *testing.T) {
 
 func TestDocuments(t *testing.T) {
 	storetest.Documents(t, stores(func(db *sqlite.DB) storetest.DocumentStore[kind] { return sqlite.NewDocuments[kind](db, "document") }), "document")
+}
+
+func TestAppIntegrations(t *testing.T) {
+	storetest.AppIntegrations(t, stores((*sqlite.DB).AppIntegrations))
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/penstock-io/penstock/internal/appint"
 	"github.com/penstock-io/penstock/internal/copyjob"
 	"github.com/penstock-io/penstock/internal/fault"
 	"github.com/penstock-io/penstock/internal/statements"
@@ -33,6 +34,7 @@ type Memory struct {
 	statements   map[string]statements.Statement
 	forgotten    map[string]forgotten
 	pages        map[pageKey]statements.Page
+	appint       memoryAppint
 }
 
 // NewMemory returns an empty Memory.
@@ -42,6 +44,7 @@ func NewMemory() *Memory {
 		clusters: map[string]warehouses.Cluster{}, namespaces: map[string]warehouses.Namespace{}, workgroups: map[string]warehouses.Workgroup{},
 		partners: map[warehouses.PartnerKey]warehouses.Partner{}, jobs: map[copyjob.Key]copyjob.Job{},
 		statements: map[string]statements.Statement{}, forgotten: map[string]forgotten{}, pages: map[pageKey]statements.Page{},
+		appint: memoryAppint{tokens: map[appint.Token]string{}},
 	}
 }
 

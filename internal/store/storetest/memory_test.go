@@ -27,4 +27,5 @@ func TestMemory(t *testing.T) {
 	t.Run("warehouses", func(t *testing.T) { Warehouses(t, memories(func(m *Memory) WarehouseStore { return m })) })
 	t.Run("jobs", func(t *testing.T) { Jobs(t, memories(func(m *Memory) JobStore { return m })) })
 	t.Run("statements", func(t *testing.T) { Statements(t, memories(func(m *Memory) StatementStore { return m })) })
+	t.Run("app integrations", func(t *testing.T) { AppIntegrations(t, memories((*Memory).AppIntegrations)) })
 }

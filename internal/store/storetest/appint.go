@@ -1,0 +1,799 @@
+package storetest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/penstock-io/penstock/internal/appint"
+	"github.com/penstock-io/penstock/internal/fault"
+)
+
+// AppIntegrations tests the stores of package appint.
+func AppIntegrations(t *testing.T, open Open[appint.Stores]) {
+	t.Run("data integrations", func(t *testing.T) {
+		resources(t, open, kind[appint.DataIntegration]{
+			store: func(s appint.Stores) appint.Store[appint.DataIntegration] { return s.DataIntegrations }, subject: appint.SubjectDataIntegration,
+			id: func(v *appint.DataIntegration) *string { return &v.ID }, number: func(v *appint.DataIntegration) *int64 { return &v.Number },
+			name: func(v *appint.DataIntegration) *string { return &v.Name }, byName: true,
+			fixed: func(v *appint.DataIntegration) { v.Number, v.ID, v.ARN, v.Created = 99, "x", "x", at(999) },
+			free:  func(v *appint.DataIntegration) { v.Description, v.Tags = "new", nil },
+			child: func(t *testing.T, s appint.Stores, d appint.DataIntegration) {
+				_, _, err := s.Associations.Create(t.Context(), link(d.ID, "a1"), nil, appint.Token{}, appint.Rules{Max: 9})
+				must(t, err)
+			},
+		})
+	})
+	t.Run("event integrations", func(t *testing.T) {
+		resources(t, open, kind[appint.EventIntegration]{
+			store: func(s appint.Stores) appint.Store[appint.EventIntegration] { return s.EventIntegrations }, subject: appint.SubjectEventIntegration,
+			id: func(v *appint.EventIntegration) *string { return &v.Name }, number: func(v *appint.EventIntegration) *int64 { return &v.Number },
+			fixed: func(v *appint.EventIntegration) { v.Number, v.Name, v.ARN, v.Created = 99, "x", "x", at(999) },
+			free:  func(v *appint.EventIntegration) { v.Description, v.Tags = "new", nil },
+			child: func(t *testing.T, s appint.Stores, e appint.EventIntegration) {
+				_, _, err := s.EventAssociations.Create(t.Context(), appint.EventAssociation{ID: "a1", Integration: e.Name}, appint.Token{}, 9)
+				must(t, err)
+			},
+		})
+	})
+	t.Run("applications", func(t *testing.T) {
+		resources(t, open, kind[appint.Application]{
+			store: func(s appint.Stores) appint.Store[appint.Application] { return s.Applications }, subject: appint.SubjectApplication,
+			id: func(v *appint.Application) *string { return &v.ID }, number: func(v *appint.Application) *int64 { return &v.Number },
+			name: func(v *appint.Application) *string { return &v.Name },
+			fixed: func(v *appint.Application) {
+				v.Number, v.ID, v.ARN, v.Namespace, v.Created = 99, "x", "x", "x", at(999)
+			},
+			free: func(v *appint.Application) { v.Description, v.Tags = "new", nil },
+			child: func(t *testing.T, s appint.Stores, a appint.Application) {
+				_, _, err := s.ApplicationAssociations.Create(t.Context(), appint.ApplicationAssociation{ID: "a1", ApplicationID: a.ID}, appint.Token{}, 9)
+				must(t, err)
+			},
+		})
+		t.Run("namespaces and types", func(t *testing.T) {
+			s := fresh(t, open).Applications
+			for n, kind := range []appint.ApplicationType{appint.Standard, appint.MCPServer, appint.Standard} {
+				_, _, err := s.Create(t.Context(), appint.Application{ID: fmt.Sprint(n), Name: fmt.Sprint("n", n), Namespace: fmt.Sprint("ns", n), Type: kind}, appint.Token{}, 9)
+				must(t, err)
+			}
+			_, _, err := s.Create(t.Context(), appint.Application{ID: "9", Name: "n9", Namespace: "ns1"}, appint.Token{}, 9)
+			wants(t, err, fault.AlreadyExists, appint.SubjectApplication)
+			list, err := s.List(t.Context(), appint.Query{Type: string(appint.Standard), Limit: 9})
+			must(t, err)
+			if len(list) != 2 || list[0].ID != "0" || list[1].ID != "2" {
+				t.Errorf("of the type are %v", list)
+			}
+		})
+	})
+	t.Run("event integration associations", func(t *testing.T) {
+		resources(t, open, kind[appint.EventAssociation]{
+			store: func(s appint.Stores) appint.Store[appint.EventAssociation] { return s.EventAssociations }, subject: appint.SubjectEventAssociation,
+			id: func(v *appint.EventAssociation) *string { return &v.ID }, number: func(v *appint.EventAssociation) *int64 { return &v.Number },
+			parent: func(v *appint.EventAssociation) *string { return &v.Integration }, parents: appint.SubjectEventIntegration,
+			adopt: func(t *testing.T, s appint.Stores, name string) {
+				_, _, err := s.EventIntegrations.Create(t.Context(), appint.EventIntegration{Name: name}, appint.Token{}, 9)
+				must(t, err)
+			},
+			fixed: func(v *appint.EventAssociation) {
+				v.Number, v.ID, v.ARN, v.Integration, v.Created = 99, "x", "x", "x", at(999)
+			},
+			free: func(v *appint.EventAssociation) { v.Rule, v.Tags = "new", nil },
+		})
+	})
+	t.Run("application associations", func(t *testing.T) {
+		resources(t, open, kind[appint.ApplicationAssociation]{
+			store: func(s appint.Stores) appint.Store[appint.ApplicationAssociation] { return s.ApplicationAssociations }, subject: appint.SubjectApplicationAssociation,
+			id: func(v *appint.ApplicationAssociation) *string { return &v.ID }, number: func(v *appint.ApplicationAssociation) *int64 { return &v.Number },
+			parent: func(v *appint.ApplicationAssociation) *string { return &v.ApplicationID }, parents: appint.SubjectApplication,
+			adopt: func(t *testing.T, s appint.Stores, id string) {
+				_, _, err := s.Applications.Create(t.Context(), appint.Application{ID: id, Name: id, Namespace: id}, appint.Token{}, 9)
+				must(t, err)
+			},
+			fixed: func(v *appint.ApplicationAssociation) {
+				v.Number, v.ID, v.ARN, v.ApplicationID, v.Created = 99, "x", "x", "x", at(999)
+			},
+			free: func(v *appint.ApplicationAssociation) { v.ClientID, v.Tags = "new", nil },
+		})
+	})
+	t.Run("associations", func(t *testing.T) { associations(t, open) })
+	t.Run("executions", func(t *testing.T) { executions(t, open) })
+}
+
+// kind is one kind of resource. Functions that are nil stand for what it does not have.
+type kind[T any] struct {
+	store   func(appint.Stores) appint.Store[T]
+	subject string
+	id      func(*T) *string
+	number  func(*T) *int64
+	name    func(*T) *string // unique, besides the ID
+	byName  bool             // Get finds by it
+	parent  func(*T) *string
+	parents string // their subject
+	adopt   func(t *testing.T, s appint.Stores, id string)
+	fixed   func(*T) // sets what an update must not change
+	free    func(*T) // sets what it may
+	child   func(t *testing.T, s appint.Stores, v T)
+}
+
+// full returns a complete resource with its parent in place.
+func (k kind[T]) full(t *testing.T, s appint.Stores, seed int) T {
+	t.Helper()
+	v := Full[T](seed)
+	if k.parent != nil {
+		*k.parent(&v) = "parent"
+		k.adoptOnce(t, s, "parent")
+	}
+	return v
+}
+
+func (k kind[T]) adoptOnce(t *testing.T, s appint.Stores, id string) {
+	t.Helper()
+	if k.parents == appint.SubjectEventIntegration {
+		if _, err := s.EventIntegrations.Get(t.Context(), id); err == nil {
+			return
+		}
+	} else if _, err := s.Applications.Get(t.Context(), id); err == nil {
+		return
+	}
+	k.adopt(t, s, id)
+}
+
+func (k kind[T]) create(t *testing.T, s appint.Stores, v T) T {
+	t.Helper()
+	stored, created, err := k.store(s).Create(t.Context(), v, appint.Token{}, 99)
+	must(t, err)
+	if !created {
+		t.Error("it was there before")
+	}
+	return stored
+}
+
+func resources[T any](t *testing.T, open Open[appint.Stores], k kind[T]) {
+	t.Run("every field survives a restart", func(t *testing.T) {
+		var want []T
+		s := reopened(t, open, func(s appint.Stores) {
+			for _, seed := range []int{0, 1000} {
+				want = append(want, k.create(t, s, k.full(t, s, seed)))
+			}
+		})
+		got, err := k.store(s).List(t.Context(), appint.Query{Parent: "parent", Limit: 9})
+		must(t, err)
+		if len(got) != 2 {
+			t.Fatalf("%d are left of 2", len(got))
+		}
+		for n := range got {
+			same(t, got[n], want[n])
+			one, err := k.store(s).Get(t.Context(), *k.id(&want[n]))
+			must(t, err)
+			same(t, one, want[n])
+			if k.name != nil {
+				one, err = k.store(s).Get(t.Context(), *k.name(&want[n]))
+				if found := err == nil; found != k.byName {
+					t.Errorf("found by name: %v", found)
+				} else if found {
+					same(t, one, want[n])
+				}
+			}
+		}
+		if *k.number(&got[0]) >= *k.number(&got[1]) || *k.number(&got[0]) <= 0 {
+			t.Errorf("the numbers are %d and %d", *k.number(&got[0]), *k.number(&got[1]))
+		}
+	})
+	t.Run("create", func(t *testing.T) {
+		s := fresh(t, open)
+		v := k.full(t, s, 0)
+		stored := k.create(t, s, v)
+		_, _, err := k.store(s).Create(t.Context(), v, appint.Token{}, 99)
+		wants(t, err, fault.AlreadyExists, k.subject)
+		other := k.full(t, s, 500)
+		_, _, err = k.store(s).Create(t.Context(), other, appint.Token{}, 1)
+		wants(t, err, fault.Limit, k.subject)
+		if k.name != nil {
+			*k.name(&other) = *k.name(&v)
+			_, _, err = k.store(s).Create(t.Context(), other, appint.Token{}, 99)
+			wants(t, err, fault.AlreadyExists, k.subject)
+		}
+		if k.parent != nil {
+			*k.parent(&other) = "nobody"
+			_, _, err = k.store(s).Create(t.Context(), other, appint.Token{}, 99)
+			wants(t, err, fault.NotFound, k.parents)
+			k.adoptOnce(t, s, "second")
+			*k.parent(&other) = "second"
+			_, _, err = k.store(s).Create(t.Context(), other, appint.Token{}, 1) // counts are of a parent
+			must(t, err)
+		}
+		list, err := k.store(s).List(t.Context(), appint.Query{Parent: "parent", Limit: 9})
+		must(t, err)
+		if len(list) != 1 {
+			t.Errorf("%d are there, want 1", len(list))
+		}
+		same(t, list[0], stored)
+	})
+	t.Run("tokens", func(t *testing.T) {
+		token := appint.Token{Operation: "Create", Value: "t", Digest: "d"}
+		if k.child == nil {
+			return // made by calls without tokens
+		}
+		var first T
+		s := reopened(t, open, func(s appint.Stores) {
+			var err error
+			first, _, err = k.store(s).Create(t.Context(), k.full(t, s, 0), token, 99)
+			must(t, err)
+		})
+		again, created, err := k.store(s).Create(t.Context(), k.full(t, s, 500), token, 1) // the quota does not matter
+		must(t, err)
+		if created {
+			t.Error("it was created again")
+		}
+		same(t, again, first)
+		_, _, err = k.store(s).Create(t.Context(), k.full(t, s, 500), appint.Token{Operation: "Create", Value: "t", Digest: "other"}, 99)
+		wants(t, err, fault.Invalid, appint.SubjectToken)
+		_, created, err = k.store(s).Create(t.Context(), k.full(t, s, 500), appint.Token{Operation: "Other", Value: "t", Digest: "other"}, 99)
+		must(t, err)
+		if !created {
+			t.Error("a token of another operation was taken for it")
+		}
+	})
+	t.Run("list", func(t *testing.T) {
+		s := fresh(t, open)
+		var want []T
+		for seed := range 5 {
+			want = append(want, k.create(t, s, k.full(t, s, seed*500)))
+		}
+		for size := 1; size <= 6; size++ {
+			var got []T
+			for after := int64(0); ; {
+				page, err := k.store(s).List(t.Context(), appint.Query{Parent: "parent", After: after, Limit: size})
+				must(t, err)
+				if got = append(got, page...); len(page) < size {
+					break
+				}
+				after = *k.number(&page[len(page)-1])
+			}
+			same(t, got, want)
+		}
+		if k.parent != nil {
+			list, err := k.store(s).List(t.Context(), appint.Query{Parent: "nobody", Limit: 9})
+			must(t, err)
+			if len(list) != 0 {
+				t.Errorf("%d are of nobody", len(list))
+			}
+		}
+	})
+	t.Run("update", func(t *testing.T) {
+		s := fresh(t, open)
+		want, other := k.create(t, s, k.full(t, s, 0)), k.create(t, s, k.full(t, s, 500))
+		got, err := k.store(s).Update(t.Context(), *k.id(&want), func(v *T) error {
+			k.free(v)
+			k.fixed(v)
+			return nil
+		})
+		must(t, err)
+		k.free(&want)
+		same(t, got, want)
+		_, err = k.store(s).Update(t.Context(), *k.id(&want), func(v *T) error {
+			*v = *new(T)
+			return errRefused
+		})
+		if err != errRefused { //nolint:errorlint // it must come back as it is
+			t.Errorf("err = %v, want that of the change", err)
+		}
+		if k.name != nil {
+			_, err = k.store(s).Update(t.Context(), *k.id(&want), func(v *T) error {
+				*k.name(v) = *k.name(&other)
+				return nil
+			})
+			wants(t, err, fault.AlreadyExists, k.subject)
+		}
+		stored, err := k.store(s).Get(t.Context(), *k.id(&want))
+		must(t, err)
+		same(t, stored, want)
+		_, err = k.store(s).Update(t.Context(), "nobody", func(*T) error { return nil })
+		wants(t, err, fault.NotFound, k.subject)
+	})
+	t.Run("delete", func(t *testing.T) {
+		s := fresh(t, open)
+		v, other := k.create(t, s, k.full(t, s, 0)), k.create(t, s, k.full(t, s, 500))
+		if k.child != nil {
+			k.child(t, s, other)
+			wants(t, k.store(s).Delete(t.Context(), *k.id(&other)), fault.State, k.subject)
+		}
+		must(t, k.store(s).Delete(t.Context(), *k.id(&v)))
+		wants(t, k.store(s).Delete(t.Context(), *k.id(&v)), fault.NotFound, k.subject)
+		_, err := k.store(s).Get(t.Context(), *k.id(&v))
+		wants(t, err, fault.NotFound, k.subject)
+		before := *k.number(&v)
+		if again := k.create(t, s, v); *k.number(&again) <= before {
+			t.Errorf("the number %d came after %d", *k.number(&again), before)
+		}
+	})
+	t.Run("a token goes with what it made", func(t *testing.T) {
+		if k.child == nil {
+			return
+		}
+		s := fresh(t, open)
+		token := appint.Token{Operation: map[string]string{
+			appint.SubjectDataIntegration: "CreateDataIntegration", appint.SubjectEventIntegration: "CreateEventIntegration", appint.SubjectApplication: "CreateApplication",
+		}[k.subject], Value: "t", Digest: "d"}
+		v, _, err := k.store(s).Create(t.Context(), k.full(t, s, 0), token, 99)
+		must(t, err)
+		must(t, k.store(s).Delete(t.Context(), *k.id(&v)))
+		_, created, err := k.store(s).Create(t.Context(), k.full(t, s, 500), token, 99)
+		must(t, err)
+		if !created {
+			t.Error("the token was still there")
+		}
+	})
+	t.Run("one of many creates wins", func(t *testing.T) {
+		s := fresh(t, open)
+		v := k.full(t, s, 0)
+		oneWins(t, together(8, func(int) error {
+			_, _, err := k.store(s).Create(t.Context(), v, appint.Token{}, 99)
+			return err
+		}), fault.AlreadyExists)
+	})
+	calls(t, open, map[string]func(context.Context, appint.Stores) error{
+		"create": func(ctx context.Context, s appint.Stores) error {
+			_, _, err := k.store(s).Create(ctx, Full[T](0), appint.Token{}, 99)
+			return err
+		},
+		"get": func(ctx context.Context, s appint.Stores) error { _, err := k.store(s).Get(ctx, "x"); return err },
+		"list": func(ctx context.Context, s appint.Stores) error {
+			_, err := k.store(s).List(ctx, appint.Query{Limit: 1})
+			return err
+		},
+		"update": func(ctx context.Context, s appint.Stores) error {
+			_, err := k.store(s).Update(ctx, "x", func(*T) error { return nil })
+			return err
+		},
+		"delete": func(ctx context.Context, s appint.Stores) error { return k.store(s).Delete(ctx, "x") },
+	}, func(t *testing.T, s appint.Stores) {
+		list, err := k.store(s).List(t.Context(), appint.Query{Limit: 9})
+		must(t, err)
+		if len(list) != 0 {
+			t.Errorf("%d are there", len(list))
+		}
+	})
+}
+
+func link(integration, id string) appint.Association {
+	return appint.Association{ID: id, IntegrationID: integration, Created: at(0)}
+}
+
+func asked(association, id string) appint.Execution {
+	return appint.Execution{ID: id, AssociationID: association, Status: appint.Waiting, NotBefore: at(0), Requested: at(0)}
+}
+
+// dataIntegration makes a data integration.
+func dataIntegration(t *testing.T, s appint.Stores, id string) {
+	t.Helper()
+	_, _, err := s.DataIntegrations.Create(t.Context(), appint.DataIntegration{ID: id, Name: id}, appint.Token{}, 99)
+	must(t, err)
+}
+
+// associated makes an association of the data integration d, which it makes where it is missing.
+func associated(t *testing.T, s appint.Stores, a appint.Association, first *appint.Execution) appint.Association {
+	t.Helper()
+	if _, err := s.DataIntegrations.Get(t.Context(), a.IntegrationID); err != nil {
+		dataIntegration(t, s, a.IntegrationID)
+	}
+	a, _, err := s.Associations.Create(t.Context(), a, first, appint.Token{}, appint.Rules{Max: 99})
+	must(t, err)
+	return a
+}
+
+func associations(t *testing.T, open Open[appint.Stores]) {
+	const subject = appint.SubjectAssociation
+	t.Run("every field survives a restart", func(t *testing.T) {
+		var want appint.Association
+		s := reopened(t, open, func(s appint.Stores) {
+			want = Full[appint.Association](0)
+			want.IntegrationID = "d"
+			want = associated(t, s, want, nil)
+		})
+		got, err := s.Associations.Get(t.Context(), want.ID)
+		must(t, err)
+		same(t, got, want)
+		d, err := s.DataIntegrations.Get(t.Context(), "d")
+		must(t, err)
+		if !d.Associated {
+			t.Error("the data integration does not know that it was associated")
+		}
+	})
+	t.Run("create", func(t *testing.T) {
+		s := fresh(t, open)
+		_, _, err := s.Associations.Create(t.Context(), link("d", "a"), nil, appint.Token{}, appint.Rules{Max: 9})
+		wants(t, err, fault.NotFound, appint.SubjectDataIntegration)
+		dataIntegration(t, s, "d")
+		token := appint.Token{Operation: "CreateDataIntegrationAssociation", Value: "t", Digest: "d"}
+		first := asked("a", "e")
+		stored, created, err := s.Associations.Create(t.Context(), link("d", "a"), &first, token, appint.Rules{Once: true, Max: 9})
+		must(t, err)
+		if !created || stored.Last != (appint.Last{ExecutionID: "e", Status: appint.Waiting}) {
+			t.Errorf("created %v, last %v", created, stored.Last)
+		}
+		again, created, err := s.Associations.Create(t.Context(), link("d", "b"), &first, token, appint.Rules{Once: true, Max: 1})
+		must(t, err)
+		same(t, again, stored)
+		if created {
+			t.Error("a token made two")
+		}
+		_, _, err = s.Associations.Create(t.Context(), link("d", "b"), nil, appint.Token{}, appint.Rules{Once: true, Max: 9})
+		wants(t, err, fault.State, appint.SubjectDataIntegration)
+		_, _, err = s.Associations.Create(t.Context(), link("d", "b"), nil, appint.Token{}, appint.Rules{Max: 1})
+		wants(t, err, fault.Limit, subject)
+		associated(t, s, link("d", "b"), nil)
+		must(t, s.Associations.Delete(t.Context(), "a"))
+		must(t, s.Associations.Delete(t.Context(), "b"))
+		_, _, err = s.Associations.Create(t.Context(), link("d", "c"), nil, appint.Token{}, appint.Rules{Once: true, Max: 9})
+		wants(t, err, fault.State, appint.SubjectDataIntegration) // once is once
+		list, err := s.History.List(t.Context(), appint.Query{Parent: "a", Limit: 9})
+		must(t, err)
+		if len(list) != 0 {
+			t.Errorf("%d executions are left of a deleted association", len(list))
+		}
+	})
+	t.Run("update", func(t *testing.T) {
+		s := fresh(t, open)
+		want := associated(t, s, link("d", "a"), nil)
+		got, err := s.Associations.Update(t.Context(), "a", func(a *appint.Association) (*appint.Execution, error) {
+			a.Run.Mode, a.Since, a.NextDue = appint.Scheduled, at(3), at(4)
+			a.Number, a.ID, a.ARN, a.IntegrationID, a.Created = 99, "x", "x", "x", at(9)
+			return new(asked("a", "e")), nil
+		})
+		must(t, err)
+		want.Run.Mode, want.Since, want.NextDue, want.Last = appint.Scheduled, at(3), at(4), appint.Last{ExecutionID: "e", Status: appint.Waiting}
+		same(t, got, want)
+		_, err = s.Associations.Update(t.Context(), "a", func(a *appint.Association) (*appint.Execution, error) {
+			a.ClientID = "lost"
+			return new(asked("a", "lost")), errRefused
+		})
+		if err != errRefused { //nolint:errorlint // it must come back as it is
+			t.Errorf("err = %v, want that of the change", err)
+		}
+		for n := range appint.MaxWaiting + 1 {
+			_, err = s.Associations.Update(t.Context(), "a", func(*appint.Association) (*appint.Execution, error) { return new(asked("a", fmt.Sprint("e", n))), nil })
+			if n < appint.MaxWaiting-1 {
+				must(t, err)
+			} else {
+				wants(t, err, fault.Limit, appint.SubjectExecution)
+			}
+		}
+		got, err = s.Associations.Get(t.Context(), "a")
+		must(t, err)
+		if want := fmt.Sprint("e", appint.MaxWaiting-2); got.Last.ExecutionID != want {
+			t.Errorf("the last execution is %q, want %q", got.Last.ExecutionID, want)
+		}
+		_, err = s.Associations.Update(t.Context(), "x", func(*appint.Association) (*appint.Execution, error) { return nil, nil })
+		wants(t, err, fault.NotFound, subject)
+	})
+	t.Run("list is of a data integration", func(t *testing.T) {
+		s := fresh(t, open)
+		a, b := associated(t, s, link("d", "a"), nil), associated(t, s, link("e", "b"), nil)
+		c := associated(t, s, link("d", "c"), nil)
+		list, err := s.Associations.List(t.Context(), appint.Query{Parent: "d", Limit: 9})
+		must(t, err)
+		same(t, list, []appint.Association{a, c})
+		list, err = s.Associations.List(t.Context(), appint.Query{Parent: "d", After: a.Number, Limit: 9})
+		must(t, err)
+		same(t, list, []appint.Association{c})
+		list, err = s.Associations.List(t.Context(), appint.Query{Parent: "e", Limit: 9})
+		must(t, err)
+		same(t, list, []appint.Association{b})
+	})
+	calls(t, open, map[string]func(context.Context, appint.Stores) error{
+		"create": func(ctx context.Context, s appint.Stores) error {
+			_, _, err := s.Associations.Create(ctx, link("d", "a"), nil, appint.Token{}, appint.Rules{Max: 9})
+			return err
+		},
+		"get": func(ctx context.Context, s appint.Stores) error { _, err := s.Associations.Get(ctx, "x"); return err },
+		"list": func(ctx context.Context, s appint.Stores) error {
+			_, err := s.Associations.List(ctx, appint.Query{Limit: 1})
+			return err
+		},
+		"update": func(ctx context.Context, s appint.Stores) error {
+			_, err := s.Associations.Update(ctx, "x", func(*appint.Association) (*appint.Execution, error) { return nil, nil })
+			return err
+		},
+		"delete": func(ctx context.Context, s appint.Stores) error { return s.Associations.Delete(ctx, "x") },
+	}, func(*testing.T, appint.Stores) {})
+}
+
+func ids(list []appint.Execution) []string {
+	out := []string{}
+	for _, e := range list {
+		out = append(out, e.ID)
+	}
+	return out
+}
+
+func executions(t *testing.T, open Open[appint.Stores]) {
+	claim := func(t *testing.T, s appint.Stores, now time.Time, want ...string) []appint.Execution {
+		t.Helper()
+		list, err := s.Queue.Claim(t.Context(), now, 99)
+		must(t, err)
+		if got := ids(list); !slices.Equal(got, want) {
+			t.Errorf("claimed %q, want %q", got, want)
+		}
+		return list
+	}
+	end := func(t *testing.T, s appint.Stores, id string, status appint.Status) {
+		t.Helper()
+		_, err := s.Queue.Change(t.Context(), id, func(e *appint.Execution, _ *appint.Association) error {
+			e.Status = status
+			return nil
+		})
+		must(t, err)
+	}
+	ask := func(t *testing.T, s appint.Stores, association string, e appint.Execution) {
+		t.Helper()
+		_, err := s.Associations.Update(t.Context(), association, func(*appint.Association) (*appint.Execution, error) { return &e, nil })
+		must(t, err)
+	}
+	t.Run("every field survives a restart", func(t *testing.T) {
+		var want appint.Execution
+		s := reopened(t, open, func(s appint.Stores) {
+			want = Full[appint.Execution](0)
+			want.AssociationID = "a"
+			associated(t, s, link("d", "a"), &want)
+		})
+		got, err := s.History.Get(t.Context(), want.ID)
+		must(t, err)
+		want.Number = got.Number
+		same(t, got, want)
+		_, err = s.History.Get(t.Context(), "x")
+		wants(t, err, fault.NotFound, appint.SubjectExecution)
+	})
+	t.Run("claim", func(t *testing.T) {
+		s := fresh(t, open)
+		later := asked("a", "e1")
+		later.NotBefore = at(10)
+		associated(t, s, link("d", "a"), &later)
+		ask(t, s, "a", asked("a", "e2"))
+		associated(t, s, link("d", "b"), new(asked("b", "e3")))
+		ask(t, s, "b", asked("b", "e4"))
+		claim(t, s, at(5), "e3") // e2 waits for e1, e4 for e3
+		claim(t, s, at(5))
+		got := claim(t, s, at(10), "e1")
+		if e := got[0]; e.Status != appint.Running || !e.Started.Equal(at(10)) || e.Attempts != 1 {
+			t.Errorf("claimed %+v", e)
+		}
+		a, err := s.Associations.Get(t.Context(), "a")
+		must(t, err)
+		if a.Last != (appint.Last{ExecutionID: "e2", Status: appint.Waiting}) {
+			t.Errorf("the last one is %+v", a.Last)
+		}
+		end(t, s, "e1", appint.Completed)
+		end(t, s, "e3", appint.Failed)
+		list, err := s.Queue.Claim(t.Context(), at(10), 1)
+		must(t, err)
+		if got := ids(list); !slices.Equal(got, []string{"e2"}) { // the oldest first
+			t.Errorf("claimed %q", got)
+		}
+		claim(t, s, at(10), "e4")
+		if a, err = s.Associations.Get(t.Context(), "a"); err != nil || a.Last.Status != appint.Running {
+			t.Errorf("the last one is %+v, %v", a.Last, err)
+		}
+		running, err := s.Queue.Running(t.Context(), false)
+		must(t, err)
+		if got := ids(running); !slices.Equal(got, []string{"e2", "e4"}) {
+			t.Errorf("running are %q", got)
+		}
+	})
+	t.Run("incremental windows", func(t *testing.T) {
+		s := fresh(t, open)
+		e := asked("a", "e1")
+		e.Incremental, e.To = true, at(20)
+		a := link("d", "a")
+		a.Since = at(7)
+		associated(t, s, a, &e)
+		got := claim(t, s, at(30), "e1")
+		if !got[0].From.Equal(at(7)) || !got[0].To.Equal(at(20)) {
+			t.Errorf("the window is %s to %s", got[0].From, got[0].To)
+		}
+		_, err := s.Queue.Change(t.Context(), "e1", func(e *appint.Execution, a *appint.Association) error {
+			e.Status, a.Since = appint.Completed, at(50)
+			return nil
+		})
+		must(t, err)
+		e.ID = "e2"
+		ask(t, s, "a", e)
+		if got := claim(t, s, at(30), "e2"); !got[0].From.Equal(at(20)) || !got[0].To.Equal(at(20)) {
+			t.Errorf("the window is %s to %s, want an empty one", got[0].From, got[0].To)
+		}
+	})
+	t.Run("schedule", func(t *testing.T) {
+		s := fresh(t, open)
+		for n, due := range []int{30, 10, 20, 99} {
+			a := link("d", fmt.Sprint("a", n))
+			a.NextDue = at(due)
+			associated(t, s, a, nil)
+		}
+		associated(t, s, link("d", "never"), nil)
+		next, err := s.Queue.Next(t.Context())
+		must(t, err)
+		if !next.Equal(at(10)) {
+			t.Errorf("next is %s, want %s", next, at(10))
+		}
+		round := 0
+		plan := func(a appint.Association) (time.Time, appint.Execution) {
+			round++
+			e := asked(a.ID, fmt.Sprint(a.ID, "-", round))
+			e.Trigger, e.To, e.NotBefore = appint.BySchedule, at(1000+round), at(40)
+			return a.NextDue.Add(100 * time.Second), e
+		}
+		step := func(now time.Time, limit, want int) {
+			t.Helper()
+			n, err := s.Queue.Schedule(t.Context(), now, limit, plan)
+			must(t, err)
+			if n != want {
+				t.Errorf("%d were due, want %d", n, want)
+			}
+		}
+		step(at(9), 99, 0)
+		step(at(30), 2, 2) // longest due first
+		step(at(30), 2, 1)
+		step(at(30), 2, 0)
+		list, err := s.History.List(t.Context(), appint.Query{Parent: "a1", Limit: 9})
+		must(t, err)
+		if got := ids(list); !slices.Equal(got, []string{"a1-1"}) {
+			t.Fatalf("a1 has %q", got)
+		}
+		a, err := s.Associations.Get(t.Context(), "a1")
+		must(t, err)
+		if !a.NextDue.Equal(at(110)) || a.Last != (appint.Last{ExecutionID: "a1-1", Status: appint.Waiting}) {
+			t.Errorf("a1 is due at %s, its last is %+v", a.NextDue, a.Last)
+		}
+		// Due again while it waits: the one that waits covers more. Due again while it runs: another one waits.
+		step(at(110), 99, 2)
+		list, err = s.History.List(t.Context(), appint.Query{Parent: "a1", Limit: 9})
+		must(t, err)
+		if len(list) != 1 || !list[0].To.After(at(1003)) {
+			t.Errorf("a1 has %+v", list)
+		}
+		claim(t, s, at(40), "a1-1", "a2-2", "a0-3", "a3-4")
+		step(at(210), 99, 4)
+		list, err = s.History.List(t.Context(), appint.Query{Parent: "a1", Limit: 9})
+		must(t, err)
+		if len(list) != 2 || list[0].Status != appint.Waiting || list[1].Status != appint.Running {
+			t.Errorf("a1 has %+v", list)
+		}
+		if next, err = s.Queue.Next(t.Context()); err != nil || !next.Equal(at(40)) {
+			t.Errorf("next is %s, %v, want what waits", next, err)
+		}
+	})
+	t.Run("nothing to do", func(t *testing.T) {
+		s := fresh(t, open)
+		next, err := s.Queue.Next(t.Context())
+		if err != nil || !next.IsZero() {
+			t.Errorf("next is %s, %v", next, err)
+		}
+		claim(t, s, at(5))
+	})
+	t.Run("change", func(t *testing.T) {
+		s := fresh(t, open)
+		associated(t, s, link("d", "a"), new(asked("a", "e")))
+		claim(t, s, at(1), "e")
+		got, err := s.Queue.Change(t.Context(), "e", func(e *appint.Execution, a *appint.Association) error {
+			e.Progress = appint.Progress{Rows: 7, Mark: []byte("mark")}
+			a.Since, a.Last = at(3), appint.Last{ExecutionID: "e", Status: appint.Running, Message: "7 rows"}
+			e.Number, e.ID, e.AssociationID, e.IntegrationID, e.Requested = 99, "x", "x", "x", at(9)
+			a.ID, a.IntegrationID = "x", "x"
+			return nil
+		})
+		must(t, err)
+		stored, err := s.History.Get(t.Context(), "e")
+		must(t, err)
+		same(t, stored, got)
+		if stored.Progress.Rows != 7 || string(stored.Progress.Mark) != "mark" || stored.Requested != at(0) {
+			t.Errorf("stored is %+v", stored)
+		}
+		a, err := s.Associations.Get(t.Context(), "a")
+		must(t, err)
+		if !a.Since.Equal(at(3)) || a.Last.Message != "7 rows" {
+			t.Errorf("the association is %+v", a)
+		}
+		_, err = s.Queue.Change(t.Context(), "e", func(e *appint.Execution, a *appint.Association) error {
+			e.Message, a.ClientID = "lost", "lost"
+			return errRefused
+		})
+		if err != errRefused { //nolint:errorlint // it must come back as it is
+			t.Errorf("err = %v, want that of the change", err)
+		}
+		after, err := s.History.Get(t.Context(), "e")
+		must(t, err)
+		same(t, after, stored)
+		_, err = s.Queue.Change(t.Context(), "x", func(*appint.Execution, *appint.Association) error { return nil })
+		wants(t, err, fault.NotFound, appint.SubjectExecution)
+	})
+	t.Run("an execution outlives its association until it is done", func(t *testing.T) {
+		s := fresh(t, open)
+		associated(t, s, link("d", "a"), new(asked("a", "e1")))
+		ask(t, s, "a", asked("a", "e2"))
+		claim(t, s, at(1), "e1")
+		must(t, s.Associations.Delete(t.Context(), "a"))
+		list, err := s.Queue.Running(t.Context(), true)
+		must(t, err)
+		if got := ids(list); !slices.Equal(got, []string{"e1"}) || !list[0].Cancel {
+			t.Errorf("to be cancelled are %q", got)
+		}
+		claim(t, s, at(1)) // e2 is gone
+		_, err = s.Queue.Change(t.Context(), "e1", func(e *appint.Execution, a *appint.Association) error {
+			if a != nil {
+				t.Errorf("the association is still there: %+v", a)
+			}
+			e.Progress.Rows = 1
+			return nil
+		})
+		must(t, err)
+		end(t, s, "e1", appint.Canceled)
+		_, err = s.History.Get(t.Context(), "e1")
+		wants(t, err, fault.NotFound, appint.SubjectExecution)
+	})
+	t.Run("history", func(t *testing.T) {
+		s := fresh(t, open)
+		associated(t, s, link("d", "a"), nil)
+		associated(t, s, link("d", "b"), new(asked("b", "other")))
+		for n := range appint.MaxHistory + 3 {
+			e := asked("a", fmt.Sprint("e", n))
+			ask(t, s, "a", e)
+			end(t, s, e.ID, appint.Completed)
+		}
+		ask(t, s, "a", asked("a", "waiting"))
+		all, err := s.History.List(t.Context(), appint.Query{Parent: "a", Limit: 999})
+		must(t, err)
+		if len(all) != appint.MaxHistory+1 || all[0].ID != "waiting" || all[1].ID != fmt.Sprint("e", appint.MaxHistory+2) || all[appint.MaxHistory].ID != "e3" {
+			t.Errorf("%d are kept, from %q to %q", len(all), all[0].ID, all[len(all)-1].ID)
+		}
+		page, err := s.History.List(t.Context(), appint.Query{Parent: "a", After: all[4].Number, Limit: 2})
+		must(t, err)
+		same(t, page, all[5:7])
+	})
+	t.Run("nobody claims what another has", func(t *testing.T) {
+		s := fresh(t, open)
+		for n := range 50 {
+			id := fmt.Sprint(n)
+			associated(t, s, link("d", id), new(asked(id, id)))
+		}
+		got := make([][]appint.Execution, 8)
+		for _, err := range together(8, func(n int) (err error) {
+			got[n], err = s.Queue.Claim(t.Context(), at(1), 10)
+			return err
+		}) {
+			must(t, err)
+		}
+		seen := map[string]bool{}
+		for _, e := range slices.Concat(got...) {
+			if seen[e.ID] {
+				t.Errorf("%s was claimed twice", e.ID)
+			}
+			seen[e.ID] = true
+		}
+		if len(seen) != 50 {
+			t.Errorf("%d of 50 were claimed", len(seen))
+		}
+	})
+	calls(t, open, map[string]func(context.Context, appint.Stores) error{
+		"schedule": func(ctx context.Context, s appint.Stores) error {
+			_, err := s.Queue.Schedule(ctx, at(1), 9, nil)
+			return err
+		},
+		"claim": func(ctx context.Context, s appint.Stores) error { _, err := s.Queue.Claim(ctx, at(1), 9); return err },
+		"running": func(ctx context.Context, s appint.Stores) error {
+			_, err := s.Queue.Running(ctx, false)
+			return err
+		},
+		"next": func(ctx context.Context, s appint.Stores) error { _, err := s.Queue.Next(ctx); return err },
+		"change": func(ctx context.Context, s appint.Stores) error {
+			_, err := s.Queue.Change(ctx, "x", func(*appint.Execution, *appint.Association) error { return nil })
+			return err
+		},
+		"get": func(ctx context.Context, s appint.Stores) error { _, err := s.History.Get(ctx, "x"); return err },
+		"list": func(ctx context.Context, s appint.Stores) error {
+			_, err := s.History.List(ctx, appint.Query{Limit: 1})
+			return err
+		},
+	}, func(*testing.T, appint.Stores) {})
+}
