@@ -37,7 +37,7 @@ type Config struct {
 	Patience      time.Duration // with an endpoint that fails or throttles, before a fault says so; 0 means 1 min
 	ManageStreams bool          // EnsureStream may switch a stream on
 
-	Now      func() time.Time
+	Now      func() time.Time // like time.Now, with a monotonic reading: a clock that is put right must not stop the polling
 	Log      *slog.Logger
 	Observer Observer
 }

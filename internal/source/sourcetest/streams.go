@@ -496,7 +496,7 @@ func (e *env) trim(shards bool) {
 // testFaults has a request of every operation fail, in every way that may pass.
 func testFaults(e *env) {
 	e.create(false, bothImages)
-	l := e.ledger(20, 60_000)
+	l := e.ledger(12, 20_000)
 	for _, fault := range []struct {
 		name string
 		when When
