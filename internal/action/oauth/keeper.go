@@ -38,8 +38,8 @@ type Grant struct {
 	// Save makes t durable before it returns. It replaces the token whose access token is old, and is NotFound or
 	// Conflict when that is not what is stored any more.
 	Save func(ctx context.Context, old secret.Text, t Token) error
-	// End is told that the grant is over, and returns the error that callers get.
-	End func(ctx context.Context, cause error) error
+	// End is told that the grant whose access token is old is over, and returns the error that callers get.
+	End func(ctx context.Context, old secret.Text, cause error) error
 }
 
 // Keeper hands out tokens. It is safe for concurrent use.
@@ -193,12 +193,12 @@ func (k *Keeper) renew(ctx context.Context, e *entry, refused secret.Text, g Gra
 		if lasts {
 			return t, nil
 		}
-		return Token{}, g.End(ctx, fault.New(fault.Denied, SubjectGrant, "the token has ended and the vendor gave no refresh token with it; ask for offline access among the scopes"))
+		return Token{}, g.End(ctx, t.Access, fault.New(fault.Denied, SubjectGrant, "the token has ended and the vendor gave no refresh token with it; ask for offline access among the scopes"))
 	}
 	next, err := g.Renew(ctx, t)
 	switch {
 	case g.End != nil && fault.Is(err, fault.Denied, SubjectGrant):
-		return Token{}, g.End(ctx, err)
+		return Token{}, g.End(ctx, t.Access, err)
 	case err != nil && lasts:
 		k.mu.Lock()
 		e.failed = now

@@ -91,7 +91,7 @@ func (v *vault) grant() oauth.Grant {
 			v.saves++
 			return nil
 		},
-		End: func(context.Context, error) error {
+		End: func(context.Context, secret.Text, error) error {
 			v.mu.Lock()
 			defer v.mu.Unlock()
 			v.ended++

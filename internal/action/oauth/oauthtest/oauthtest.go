@@ -26,6 +26,7 @@ type Server struct {
 	Deny                   string // what /authorize answers instead of a code
 	InHeaderOnly           bool   // client authentication in the body is refused
 	InBodyOnly             bool   // client authentication in the header is refused
+	TokenDown              bool   // token requests are answered with 503
 	Answer                 http.HandlerFunc
 	Hold                   chan struct{} // token requests wait for it to be closed
 
@@ -160,7 +161,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 	}
 	s.mu.Lock()
 	s.asked = append(s.asked, form)
-	answer, hold := s.Answer, s.Hold
+	answer, hold, down := s.Answer, s.Hold, s.TokenDown
 	refused := id != s.ClientID || password != s.ClientSecret || header && s.InBodyOnly || !header && s.InHeaderOnly
 	s.mu.Unlock()
 	if hold != nil {
@@ -171,6 +172,8 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	switch {
+	case down:
+		http.Error(w, "out of order", http.StatusServiceUnavailable)
 	case answer != nil:
 		answer(w, r)
 	case refused:

@@ -1,0 +1,158 @@
+package action
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/penstock-io/penstock/internal/fault"
+)
+
+// Invoker knows what actions there are and how their requests are made and sent.
+type Invoker interface {
+	// Actions lists the actions of a connector, enabled or not, in the order of the catalogue.
+	Actions(ctx context.Context, t Target) ([]Action, error)
+	// Prepare checks arguments, a JSON object, and makes the request of them. The same target, action and arguments
+	// give the same request. An action that is not there is NotFound about SubjectAction, arguments that it does not
+	// take are Invalid about SubjectArguments.
+	Prepare(ctx context.Context, t Target, actionID string, arguments json.RawMessage) (Prepared, error)
+	// Send makes the call. With an error the Answer says as much as is known; its Status is not 0 when the vendor has
+	// answered, and its Attempts not 0 when a request may have reached it. An error with a method Code() string is
+	// recorded and told under that code.
+	Send(ctx context.Context, t Target, p Prepared, credentials *Credentials) (Answer, error)
+	// CheckDocument refuses an OpenAPI document that cannot be used: Invalid about SubjectDocument.
+	CheckDocument(ctx context.Context, content []byte) error
+}
+
+// Target is a connector as an Invoker sees it.
+type Target struct {
+	Connector *Connector // must not be changed
+	User      string     // the end user's ARN; empty when only listing
+	Document  []byte     // of a GENERIC_HTTP connector that has one
+	Changed   time.Time  // of Document
+}
+
+// Action is something that a connector can do.
+type Action struct {
+	ID          string
+	Name        string
+	Description string
+	Write       bool
+	Destructive bool            // a write that takes something away
+	Input       json.RawMessage // JSON Schema of the arguments, an object
+	Origin      string          // "aws" when the name is AWS's, "vendor" or "document" otherwise
+	Enabled     bool            // set by the Service
+}
+
+// Prepared is a call that is ready to be sent.
+type Prepared struct {
+	Action  Action
+	Request Request
+	Opaque  any // the Invoker's own
+}
+
+// Request is a request as it may be shown: without credentials.
+type Request struct {
+	Method string              `json:"method"`
+	URL    string              `json:"url"`
+	Header map[string][]string `json:"header,omitempty"`
+	Body   json.RawMessage     `json:"body,omitempty"`
+}
+
+// Answer is what came of a request.
+type Answer struct {
+	Status      int             `json:"status"`
+	ContentType string          `json:"contentType,omitempty"`
+	Body        json.RawMessage `json:"body,omitempty"` // JSON; text that is none as a string
+	Cursor      string          `json:"cursor,omitempty"`
+	Truncated   bool            `json:"truncated,omitempty"`
+	Attempts    int             `json:"attempts"`
+	RetryAfter  time.Duration   `json:"-"`
+}
+
+// Codes of failed calls, beside those that an Invoker's errors bring along.
+const (
+	CodeSignIn       = "AccessTokenNotFoundException" // AWS's name: the user must sign in
+	CodeToken        = "TokenResponseException"       // AWS's name: the connector's set-up is wrong
+	CodeNoConnector  = "ResourceNotFoundException"
+	CodeNoAction     = "ActionNotFoundException"
+	CodeDisabled     = "ActionDisabledException"
+	CodeArguments    = "InvalidParameterValueException"
+	CodeDenied       = "AccessDeniedException"
+	CodeState        = "ConnectorNotReadyException"
+	CodeConflict     = "ConflictException"
+	CodeUnavailable  = "VendorUnavailableException"
+	CodeThrottled    = "ThrottlingException"
+	CodeUnauthorized = "VendorUnauthorizedException" // the vendor refuses the credentials
+	CodeUnsupported  = "UnsupportedOperationException"
+	CodeInternal     = "InternalFailureException"
+)
+
+// Code is the word for an error of a call.
+func Code(err error) string {
+	var coded interface{ Code() string }
+	if errors.As(err, &coded) {
+		return coded.Code()
+	}
+	var need *SignInError
+	if errors.As(err, &need) {
+		return CodeSignIn
+	}
+	var f *fault.Error
+	subject := ""
+	if errors.As(err, &f) {
+		subject = f.Subject
+	}
+	switch kind := fault.KindOf(err); kind {
+	case fault.NotFound, fault.Expired:
+		if subject == SubjectAction {
+			return CodeNoAction
+		}
+		return CodeNoConnector
+	case fault.Denied:
+		switch subject {
+		case SubjectAction:
+			return CodeDisabled
+		case SubjectToken:
+			return CodeToken
+		case SubjectAuth:
+			return CodeUnauthorized
+		}
+		return CodeDenied
+	case fault.Invalid, fault.Limit:
+		return CodeArguments
+	case fault.AlreadyExists, fault.Conflict:
+		return CodeConflict
+	case fault.State:
+		if subject == SubjectApproval || subject == SubjectClaim {
+			return CodeConflict
+		}
+		return CodeState
+	case fault.Unsupported:
+		return CodeUnsupported
+	case fault.Unavailable, fault.Canceled:
+		return CodeUnavailable
+	case fault.Throttled:
+		return CodeThrottled
+	default:
+		return CodeInternal
+	}
+}
+
+// noActions is the Invoker of a server without one.
+type noActions struct{}
+
+func (noActions) Actions(context.Context, Target) ([]Action, error) { return nil, nil }
+
+func (noActions) Prepare(_ context.Context, t Target, actionID string, _ json.RawMessage) (Prepared, error) {
+	return Prepared{}, fault.New(fault.NotFound, SubjectAction, "connectors of type %s have no action %q here", t.Connector.Type, actionID)
+}
+
+func (noActions) Send(context.Context, Target, Prepared, *Credentials) (Answer, error) {
+	return Answer{}, fault.New(fault.Unsupported, SubjectAction, "no actions can be called here")
+}
+
+func (noActions) CheckDocument(context.Context, []byte) error {
+	return fault.New(fault.Unsupported, SubjectDocument, "no actions can be called here, so a document is of no use")
+}
