@@ -38,8 +38,9 @@
 // engine refuses there is package records, which reads it in Go, converts with the same SQL, and so finds the
 // bad rows. It also loads files that are good by Redshift's rules and not by the engine's.
 //
-// Two things the engine does not notice are looked for in Go beside it: compressed data that is cut off, which
-// it takes for the end of the file, and numbers in JSON with more digits than it keeps.
+// Three things the engine does not notice are looked for in Go beside it: compressed data that is cut off,
+// which it takes for the end of the file; lines longer than its read buffer, which it passes over; and numbers
+// in JSON with more digits than it keeps.
 //
 // # Sessions
 //

@@ -322,7 +322,7 @@ func (l *loader) blame(f *file, err error) error {
 		if !isReading(err) || notReadable(bad.text) {
 			return err
 		}
-		e.Code, e.Reason = engineReason(bad.text, l.plan.spec.Format)
+		e.Code, e.Reason = engineReason(bad.text, l.plan.spec.Format, unit{f}.files()[0])
 	default:
 		return err
 	}

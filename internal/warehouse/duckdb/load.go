@@ -156,14 +156,14 @@ func (l *loader) pending() []*file {
 
 // look finds files that are gone, and inspects those that need it.
 func (l *loader) look(ctx context.Context) error {
-	inspection := l.plan.inspection()
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for _, f := range l.pending() {
 		if f.inspected {
 			continue
 		}
-		if _, err := os.Stat(f.Path); err != nil {
+		info, err := os.Stat(f.Path)
+		if err != nil {
 			if !errors.Is(err, os.ErrNotExist) {
 				return fault.Wrap(err, fault.Unavailable, SubjectLoad, "the file of %s cannot be read on the server", f.URL())
 			}
@@ -171,9 +171,11 @@ func (l *loader) look(ctx context.Context) error {
 			continue
 		}
 		f.inspected = true
+		f.Size = info.Size() // it may have been replaced since it arrived, and sizes decide how it is read
 		if l.plan.spec.IgnoreHeader > 0 && (l.plan.spec.Format == load.JSON || !records.PlainHeader(f.Path, l.plan.spec)) {
 			f.slow = true // the engine would skip other lines, or cannot skip any
 		}
+		inspection := l.plan.inspection(f.File)
 		if !inspection.Needed() || f.slow {
 			continue
 		}
@@ -181,7 +183,7 @@ func (l *loader) look(ctx context.Context) error {
 			err := inspection.Check(gctx, f.Path)
 			var bad *records.FileError
 			switch {
-			case errors.Is(err, records.ErrLongNumber):
+			case errors.Is(err, records.ErrLongNumber), errors.Is(err, records.ErrLongLine):
 				f.slow = true
 			case errors.As(err, &bad) && bad.Code == load.CodeAccess:
 				return fault.Wrap(err, fault.Unavailable, SubjectLoad, "the file of %s cannot be read on the server", f.URL())
@@ -458,9 +460,11 @@ func isData(err error) bool {
 	return errors.As(err, &rows) || engineKind(err, "Conversion", "Invalid Input", "Constraint", "Out of Range", "Mismatch Type", "Invalid type", "Decimal")
 }
 
-// isReading reports whether an error of reading files, with no table in play, is the fault of the files.
+// isReading reports whether an error of reading files, with no table in play, is the fault of the files. Some
+// damage the engine's readers do not expect: what their libraries throw is "Invalid", and what breaks an
+// assumption of theirs "INTERNAL".
 func isReading(err error) bool {
-	return isData(err) || engineKind(err, "IO", "Not implemented", "Binder", "Serialization")
+	return isData(err) || engineKind(err, "IO", "Not implemented", "Binder", "Serialization", "Invalid", "INTERNAL") || neverFits(err)
 }
 
 // mayBeData reports whether it is worth while to check the files of a load that failed. Not only their contents

@@ -254,6 +254,7 @@ func TestFiles(t *testing.T) {
 	two := []string{"a", "b"}
 	cols := func(s load.Spec, names ...string) load.Spec { s.Columns = names; return s }
 	long := strings.Repeat("x", 5<<20)
+	huge := strings.Repeat("x", 12<<20) // the engine passes over it, if it gets it
 	many := strings.Repeat("1,text,{}\n", 30000)
 	for _, c := range []struct {
 		name    string
@@ -292,6 +293,17 @@ func TestFiles(t *testing.T) {
 		{"csv bad text", csv, "1,a\xff,1\n", "ERR 1 b 1220"},
 		{"csv NUL", csv, "1,a\x00,1\n", "ERR 1 b 1216"},
 		{"csv long line", csv, "1," + long + ",1\n2,b,2\n", "ERR 1  1216"},
+		{"csv huge line", csv, "1,a,1\n2," + huge + ",2\n3,c,3\n", "ERR 2  1216"},
+		{"csv huge line at the end", csv, "1,a,1\n2," + huge, "ERR 2  1216"},
+		{"csv huge line alone", csv, huge + huge + "\n", "ERR 1  1216"},
+		{"csv huge line after carriage returns", csv, "1,a,1\r2," + huge + "\r", "ERR 1  1216"},
+		{"csv huge line with carriage returns", csv, "1,a,1\n2," + strings.Repeat(long+"\r", 4), "ERR 2  1216"},
+		{"csv huge quoted text", csv, "1,a,1\n2,\"" + strings.Repeat("line\n", 4<<20) + "\",2", "ERR 2  1216"},
+		{"csv huge header", with(csv, func(s *load.Spec) { s.IgnoreHeader = 1 }), huge + "\n1,a,1\n", "[1 a 1]"},
+		{"text huge line at the end", text, "1|a|1\n2|" + huge, "ERR 2  1216"},
+		{"gzip huge line at the end", gz, gzipped(t, "1,a,1\n2,"+huge), "ERR 2  1216"},
+		{"gzip line longer than the buffer", gz, gzipped(t, "1,a,1\n2,"+strings.Repeat(" ", 3<<20)), "ERR 2 b 1214"},
+		{"gzip line longer than the buffer and good", gz, gzipped(t, "1,a,1\n"+strings.Repeat(" ", 1<<20)+"2,b,2"), "[1 a 1] [2 b 2]"},
 		{"csv carriage return in between", csv, "1,a,1\n2,b,2\r3,c,3\n", "ERR 2  1202"},
 		{"csv binary", csv, "\x00\x01\x02\x03PAR1", "ERR 1 a 1214"},
 		{"text", text, "1|a|1\n2|\"b\"|\n", `[1 a 1] [2 "b" <nil>]`},

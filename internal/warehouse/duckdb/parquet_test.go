@@ -131,3 +131,58 @@ func TestParquetFiles(t *testing.T) {
 		t.Errorf("rows = %v", got)
 	}
 }
+
+// TestDamagedParquet damages a file everywhere. Wherever the engine notices, the file is to blame for it, the
+// file beside it is loaded, and nothing is left open.
+func TestDamagedParquet(t *testing.T) {
+	f := newFixture(t)
+	s := f.connect()
+	f.table(s, "a INTEGER", "b character varying(20)", "c super")
+	good := f.parquet("good", "SELECT range::INTEGER AS a, 'name ' || (range % 7) AS b, {'k': [range]} AS c FROM range(50)")
+	content, err := os.ReadFile(good.Path)
+	f.must(err)
+	files := []load.File{good}
+	for i := 0; i < len(content); i += 29 {
+		bad := slices.Clone(content)
+		for at := i; at < min(i+9, len(bad)); at++ {
+			bad[at] ^= 0x5a
+		}
+		files = append(files, f.file(fmt.Sprintf("bad/%04d", i), string(bad)))
+	}
+	req := request(parquetSpec(), files...)
+	req.Job, req.Table.Database = &load.Job{ID: 1}, "dev"
+	res, err := f.w.Load(t.Context(), req)
+	f.must(err)
+	failed := 0
+	for i, r := range res.Files {
+		switch r.Status {
+		case load.Loaded: // nothing tells the damage from data
+		case load.Failed:
+			failed++
+			if len(r.Errors) == 0 || r.Errors[0].Code == 0 || strings.Contains(r.Message, f.files) || len(r.Message) < 20 {
+				t.Errorf("%s: %q, %+v", r.File.Key, r.Message, r.Errors)
+			}
+		default:
+			t.Errorf("%s is %c", r.File.Key, r.Status)
+		}
+		if i == 0 && (r.Status != load.Loaded || r.Rows != 50) {
+			t.Errorf("the good file: %c, %d rows", r.Status, r.Rows)
+		}
+	}
+	if failed < len(files)/3 {
+		t.Errorf("%d of %d files failed: the test damages nothing", failed, len(files))
+	}
+}
+
+func TestNeverFits(t *testing.T) {
+	for text, want := range map[string]bool{
+		"Out of Memory Error: failed to allocate data of size 3.2 GiB (12.1 MiB/512.0 MiB used)":     true,
+		"Out of Memory Error: failed to allocate data of size 256.0 KiB (511.9 MiB/512.0 MiB used)":  false,
+		"Out of Memory Error: failed to allocate data of size 2000 bytes (0 bytes/1000 bytes used)":  true,
+		"Out of Memory Error: could not allocate block of size 256.0 KiB (511.9 MiB/512.0 MiB used)": false,
+	} {
+		if got := neverFits(&engineError{text}); got != want {
+			t.Errorf("%s: %v", text, got)
+		}
+	}
+}

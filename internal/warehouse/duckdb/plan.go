@@ -123,10 +123,14 @@ func (p *plan) isSuper() []bool {
 	return super
 }
 
-// inspection is what has to be looked for in the files beside what the engine sees.
-func (p *plan) inspection() records.Inspection {
+// inspection is what has to be looked for in a file beside what the engine sees.
+func (p *plan) inspection(f load.File) records.Inspection {
 	n := records.Inspection{Spec: p.spec}
 	if p.spec.Format != load.JSON {
+		// Text that fits the buffer as a whole has no line that does not.
+		if size := bufferSize([]load.File{f}, p.spec.Compression); p.spec.Compression != load.Uncompressed || f.Size > size {
+			n.Block = size / 2
+		}
 		return n
 	}
 	for _, c := range p.columns {

@@ -1,7 +1,10 @@
 package duckdb
 
 import (
+	"errors"
 	"fmt"
+	"regexp"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -146,13 +149,42 @@ func notReadable(text string) bool {
 	return strings.Contains(text, "Permission denied") || strings.Contains(text, "Input/output error") || strings.Contains(text, "Too many open files")
 }
 
-// engineReason is what the engine says about a file, cut to its first sentence.
-func engineReason(text string, format load.Format) (load.ErrorCode, string) {
+// tooMuch is what the engine says about an allocation that would take it over its limit.
+var tooMuch = regexp.MustCompile(`failed to allocate data of size ([0-9.]+) (\w+) \([^/]*/([0-9.]+) (\w+) used\)`)
+
+// neverFits reports whether an error is about more memory than the engine may ever have. Another time it will
+// be no better, and what asks for so much is a size in a damaged file.
+func neverFits(err error) bool {
+	var engine *engineError
+	if !errors.As(err, &engine) {
+		return false
+	}
+	m := tooMuch.FindStringSubmatch(engine.text)
+	return m != nil && bytesOf(m[1], m[2]) > bytesOf(m[3], m[4])
+}
+
+// bytesOf is a size as the engine prints it.
+func bytesOf(number, unit string) float64 {
+	n, err := strconv.ParseFloat(number, 64)
+	if err != nil {
+		return 0
+	}
+	factor, ok := map[string]float64{"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40, "PiB": 1 << 50, "EiB": 1 << 60}[unit]
+	if !ok {
+		factor = 1
+	}
+	return n * factor
+}
+
+// engineReason is what the engine says about a file, cut to its first sentence and with the file's own name for
+// the path.
+func engineReason(text string, format load.Format, file load.File) (load.ErrorCode, string) {
 	_, reason, _ := strings.Cut(text, "Error: ")
 	reason, _, _ = strings.Cut(reason, "\n")
 	if strings.Contains(text, "No files found") {
 		return load.CodeFileNotFound, "The file was not found when it was to be read"
 	}
+	reason = strings.TrimRight(strings.NewReplacer(file.Path, file.URL(), escapeGlob(file.Path), file.URL()).Replace(reason), ": ")
 	if format != load.Parquet {
 		return load.CodeParse, clip(reason, maxReason)
 	}

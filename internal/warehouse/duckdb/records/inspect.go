@@ -18,30 +18,40 @@ type Inspection struct {
 	// Digits finds numbers in JSON with more significant digits than this; 0 looks for none. The engine reads
 	// a JSON number with a fraction as a double and cannot tell that it lost some.
 	Digits int
+	// Block finds delimited text that goes on for a whole block of this many bytes without a line end; 0 looks
+	// for none. The engine passes over a line that is longer than its read buffer without a word.
+	Block int64
 }
 
 // ErrLongNumber says that a file has a number the engine would not keep exactly.
 var ErrLongNumber = errors.New("the file has numbers with more digits than a double keeps")
 
+// ErrLongLine says that a file may have a line the engine would not see.
+var ErrLongLine = errors.New("the file has a line that may be longer than the engine's buffer")
+
 // Needed reports whether there is anything to look for.
 func (n Inspection) Needed() bool {
-	return n.Spec.Format != load.Parquet && (n.Spec.Compression != load.Uncompressed || n.Digits > 0)
+	return n.Spec.Format != load.Parquet && (n.Spec.Compression != load.Uncompressed || n.Digits > 0 || n.Block > 0)
 }
 
-// Check reads a file to its end. It returns a *FileError where the compressed data is damaged or cut off,
-// which the engine takes for the end of the file, and ErrLongNumber.
+// Check looks through a file. It returns a *FileError where the compressed data is damaged or cut off, which
+// the engine takes for the end of the file, ErrLongNumber and ErrLongLine.
 func (n Inspection) Check(ctx context.Context, path string) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return openError(err)
 	}
 	defer f.Close() //nolint:errcheck // only read from
+	if n.Spec.Compression == load.Uncompressed && n.Digits == 0 {
+		return n.sample(ctx, f)
+	}
 	in, done, err := decompress(f, n.Spec.Compression)
 	if err != nil {
 		return err
 	}
 	defer done()
 	numbers := numberScanner{limit: n.Digits}
+	lines := lineScanner{block: n.Block}
 	buf := make([]byte, 256<<10)
 	for {
 		if err := ctx.Err(); err != nil {
@@ -51,6 +61,9 @@ func (n Inspection) Check(ctx context.Context, path string) error {
 		if n.Digits > 0 && numbers.scan(buf[:k]) {
 			return ErrLongNumber
 		}
+		if n.Block > 0 && lines.scan(buf[:k]) {
+			return ErrLongLine
+		}
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
@@ -58,6 +71,71 @@ func (n Inspection) Check(ctx context.Context, path string) error {
 			return err
 		}
 	}
+}
+
+// sample looks for long lines only. It reads no more of each block than it takes to find a line end, which
+// hardly costs anything whatever the size of the file.
+func (n Inspection) sample(ctx context.Context, f *os.File) error {
+	lines := lineScanner{block: n.Block}
+	buf := make([]byte, 16<<10)
+	for at := int64(0); ; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		k, err := f.ReadAt(buf[:min(int64(len(buf)), n.Block-at%n.Block)], at)
+		at += int64(k)
+		if lines.scan(buf[:k]) {
+			return ErrLongLine
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return openError(err)
+		}
+		if lines.ended {
+			at += lines.skip()
+		}
+	}
+}
+
+// lineScanner cuts what it is given into blocks and looks for one without a line end. A line of two blocks or
+// more has one whole block inside, wherever it begins; one shorter than a block never has.
+type lineScanner struct {
+	block    int64
+	read     int64 // of the block at hand
+	ended    bool  // it has a line end
+	newlines bool  // there has been a line feed, so that a carriage return by itself ends no line
+}
+
+// scan reports whether a block without a line end is complete.
+func (s *lineScanner) scan(b []byte) bool {
+	for len(b) > 0 {
+		part := b[:min(int64(len(b)), s.block-s.read)]
+		if !s.ended {
+			if bytes.IndexByte(part, '\n') >= 0 {
+				s.ended, s.newlines = true, true
+			} else if !s.newlines && bytes.IndexByte(part, '\r') >= 0 {
+				s.ended = true
+			}
+		}
+		s.read += int64(len(part))
+		if s.read == s.block {
+			if !s.ended {
+				return true
+			}
+			s.read, s.ended = 0, false
+		}
+		b = b[len(part):]
+	}
+	return false
+}
+
+// skip goes to the next block and returns how many bytes that leaves out.
+func (s *lineScanner) skip() int64 {
+	left := s.block - s.read
+	s.read, s.ended = 0, false
+	return left
 }
 
 // numberScanner looks for long numbers in JSON, across reads.

@@ -2,6 +2,7 @@ package records
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
@@ -260,6 +261,69 @@ func FuzzJSON(f *testing.F) {
 }
 
 // FuzzInspect feeds damaged compressed files.
+func TestLongLineInspection(t *testing.T) {
+	t.Parallel()
+	const block = 1 << 10
+	line := strings.Repeat("x", 100) + "\n"
+	for _, tt := range []struct {
+		name string
+		text string
+		want bool
+	}{
+		{"nothing", "", false},
+		{"short lines", strings.Repeat(line, 100), false},
+		{"a line of less than a block", strings.Repeat(line, 7) + strings.Repeat("x", block-1) + "\n", false},
+		{"a line of two blocks", strings.Repeat(line, 7) + strings.Repeat("x", 2*block) + "\n" + line, true},
+		{"at the end", strings.Repeat(line, 70) + strings.Repeat("x", 2*block), true},
+		{"far away", strings.Repeat(line, 10000) + strings.Repeat("x", 2*block) + strings.Repeat(line, 10000), true},
+		{"carriage returns", strings.Repeat("x\r", 10*block), false},
+		{"carriage returns in a line", line + strings.Repeat("x\r", 10*block), true},
+		{"both", strings.Repeat("x\r\n", 10*block), false},
+	} {
+		for _, c := range []load.Compression{load.Uncompressed, load.GZIP} {
+			text := tt.text
+			if c == load.GZIP {
+				var b bytes.Buffer
+				z := gzip.NewWriter(&b)
+				_, _ = z.Write([]byte(text))
+				_ = z.Close()
+				text = b.String()
+			}
+			err := (Inspection{Spec: load.Spec{Format: load.CSV, Compression: c}, Block: block}).Check(t.Context(), write(t, []byte(text)))
+			if errors.Is(err, ErrLongLine) != tt.want || err != nil && !tt.want {
+				t.Errorf("%s, %v: %v", tt.name, c, err)
+			}
+		}
+	}
+}
+
+// FuzzLongLines holds the sampling of plain files against the reading of whole ones, and both against the
+// promise: two blocks without a line end are found, less than one is no reason.
+func FuzzLongLines(f *testing.F) {
+	f.Add("x\n", uint8(3), uint8(2))
+	f.Add("xx\rxx\n", uint8(40), uint8(9))
+	f.Fuzz(func(t *testing.T, part string, times, block uint8) {
+		if block == 0 {
+			return
+		}
+		text := strings.Repeat(part, int(times))
+		n := Inspection{Spec: load.Spec{Format: load.CSV}, Block: int64(block)}
+		path := write(t, []byte(text))
+		sampled := n.Check(t.Context(), path)
+		s := lineScanner{block: n.Block}
+		if whole := s.scan([]byte(text)); whole != errors.Is(sampled, ErrLongLine) || sampled != nil && !whole {
+			t.Fatalf("%q by %d: %v, read as a whole %v", text, block, sampled, whole)
+		}
+		longest := 0
+		for l := range strings.SplitSeq(text, "\n") {
+			longest = max(longest, len(l))
+		}
+		if found := sampled != nil; found && longest < int(block) || !found && longest >= 2*int(block) && !strings.Contains(text, "\r") {
+			t.Fatalf("%q by %d: found %v, the longest line has %d bytes", text, block, found, longest)
+		}
+	})
+}
+
 func FuzzInspect(f *testing.F) {
 	f.Add([]byte("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"), true)
 	f.Add([]byte("\x28\xb5\x2f\xfd\x04\x00"), false)
