@@ -36,7 +36,7 @@ type tableColumn struct {
 }
 
 func (s *Session) columns(ctx context.Context, database, schema, table string) ([]tableColumn, error) {
-	if strings.EqualFold(schema, internalSchema) {
+	if strings.EqualFold(schema, internalSchema) || isHidden(table) {
 		return nil, nil
 	}
 	if database == "" {
@@ -133,7 +133,7 @@ func (s *Session) Tables(ctx context.Context, database, schemaPattern, tablePatt
 				WHERE database_name = '`+systemCatalog+`' AND NOT internal AND NOT starts_with(view_name, 'penstock_')
 			ORDER BY 1, 2`, []any{s.orOwn(database)}, func(v []any) error {
 			t := TableInfo{v[0].(string), v[1].(string), v[2].(string)}
-			if like(t.Schema, schemaPattern) && like(t.Name, tablePattern) {
+			if !isHidden(t.Name) && like(t.Schema, schemaPattern) && like(t.Name, tablePattern) {
 				tables = append(tables, t)
 			}
 			return nil

@@ -25,6 +25,12 @@ const (
 	maxFileName   = 230        // bytes, leaving room for suffixes in the usual 255
 )
 
+// rowGroups sets how many rows the engine stores, and compresses, as one piece. A piece of documents of a kilobyte
+// is then what two batches of a snapshot bring, and is not written again and again while it grows. And it is just
+// what one block of the engine's notes on deleted rows covers, of which there is one per piece: with larger or
+// smaller pieces a table of ten million rows whose rows change everywhere does not fit into the memory limit.
+const rowGroups = " (ROW_GROUP_SIZE 30720)"
+
 // reservedDatabases are the engine's own catalogues.
 var reservedDatabases = []string{"system", "temp", "memory", "main", "engine", systemCatalog, internalSchema}
 
@@ -170,7 +176,7 @@ func (e *engine) attach(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := e.admin.exec(ctx, "ATTACH "+literal(file)+" AS "+ident(name)); err != nil {
+	if _, err := e.admin.exec(ctx, "ATTACH "+literal(file)+" AS "+ident(name)+rowGroups); err != nil {
 		return err
 	}
 	err = e.prepareLayout(ctx, name)
@@ -253,7 +259,7 @@ func (e *engine) build(ctx context.Context, name, owner, createdBy string) (err 
 	if err := removeAll(part, part+walSuffix, file+walSuffix); err != nil {
 		return err
 	}
-	if _, err := e.admin.exec(ctx, "ATTACH "+literal(part)+" AS "+alias); err != nil {
+	if _, err := e.admin.exec(ctx, "ATTACH "+literal(part)+" AS "+alias+rowGroups); err != nil {
 		return err
 	}
 	err = e.prepareLayout(ctx, alias)
@@ -292,6 +298,7 @@ func (w *Warehouse) DropDatabase(ctx context.Context, name string) error {
 		return err
 	}
 	delete(e.databases, strings.ToLower(name))
+	defer w.replicas.forget(name)
 	if err := e.defineViews(ctx); err != nil {
 		e.databases[strings.ToLower(name)] = db
 		return e.classify(ctx, err)
@@ -335,6 +342,8 @@ func (w *Warehouse) RenameDatabase(ctx context.Context, from, to string) error {
 		return err
 	}
 	delete(e.databases, strings.ToLower(from))
+	defer w.replicas.forget(from)
+	defer w.replicas.forget(to)
 	err = e.defineViews(ctx)
 	if err == nil {
 		err = e.move(ctx, db, to)

@@ -53,6 +53,8 @@ type Warehouse struct {
 	ids   atomic.Int64
 	loads running
 
+	replicas replicas
+
 	mu     sync.Mutex // guards what follows, and keeps databases from being made or removed meanwhile
 	eng    *engine
 	closed bool

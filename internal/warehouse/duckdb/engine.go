@@ -147,6 +147,10 @@ func (e *engine) configure(ctx context.Context) error {
 		fmt.Sprintf("SET memory_limit = '%d B'", e.w.o.MemoryLimit),
 		fmt.Sprintf("SET threads = %d", e.w.o.Threads),
 		"SET temp_directory = " + literal(temp),
+		// A checkpoint compresses what came since the last. More rarely, it does so with fewer pieces that are not
+		// full; making one piece of several with deleted rows, only a little at a time, because commits wait for it.
+		"SET checkpoint_threshold = '64MB'",
+		"SET max_vacuum_tasks = 2",
 		// Redshift sorts NULLs as if they were the largest value.
 		"SET GLOBAL default_null_order = 'NULLS_LAST_ON_ASC_FIRST_ON_DESC'",
 	}

@@ -256,6 +256,8 @@ func guardName(t, prev, next guardToken, i int, all []guardToken) error {
 		return fault.New(fault.Unsupported, SubjectStatement, "names and strings with Unicode escapes (U&) are not supported")
 	case name == internalSchema && (next.text == "." || all[0].text != "select" && hasWord(all, "schema")):
 		return fault.New(fault.Denied, SubjectSchema, "schema %s is the warehouse's own", internalSchema)
+	case isHidden(name):
+		return fault.New(fault.NotFound, SubjectRelation, "relation %q does not exist", t.text)
 	case name == systemCatalog:
 		return fault.New(fault.Denied, SubjectDatabase, "%s is the warehouse's own", systemCatalog)
 	case i == 0 && name == "explain":

@@ -9,7 +9,7 @@ import (
 
 // layoutVersion numbers the internal tables. A database of a newer version is refused, an older one is
 // brought up to date when it is attached.
-const layoutVersion = 1
+const layoutVersion = 2
 
 // layout makes the internal tables of one database. Its statements may run again.
 //
@@ -31,6 +31,16 @@ var layout = []string{
 		table_id INTEGER, start_time TIMESTAMP, file_name VARCHAR, line_number BIGINT, column_name VARCHAR, column_type VARCHAR,
 		column_length VARCHAR, position INTEGER, raw_line VARCHAR, raw_field VARCHAR, code INTEGER, reason VARCHAR)`,
 	`CREATE TABLE IF NOT EXISTS %s.penstock.statements (id VARCHAR PRIMARY KEY, committed TIMESTAMP)`,
+	// Replication. These tables have no keys: one writer at a time changes them, and an index would cost each batch.
+	`CREATE TABLE IF NOT EXISTS %s.penstock.replicas (integration_id VARCHAR, table_name VARCHAR, fence BIGINT, generations BIGINT,
+		state VARCHAR, reason VARCHAR, state_time TIMESTAMP)`,
+	`CREATE TABLE IF NOT EXISTS %s.penstock.generations (integration_id VARCHAR, number BIGINT, source_id VARCHAR, phase VARCHAR, keys VARCHAR,
+		loaded BIGINT, row_count BIGINT, written_rows BIGINT, written_bytes BIGINT, batches BIGINT, folded BIGINT, ambiguous BOOLEAN, updated TIMESTAMP)`,
+	`CREATE TABLE IF NOT EXISTS %s.penstock.marks (integration_id VARCHAR, generation BIGINT, stage VARCHAR, part VARCHAR, after VARCHAR)`,
+	`CREATE TABLE IF NOT EXISTS %s.penstock.states (integration_id VARCHAR, table_name VARCHAR, state VARCHAR, reason VARCHAR,
+		checkpoint VARCHAR, recorded TIMESTAMP)`,
+	`CREATE TABLE IF NOT EXISTS %s.penstock.activity (integration_id VARCHAR, table_name VARCHAR, generation BIGINT, stage VARCHAR, minute TIMESTAMP,
+		started TIMESTAMP, ended TIMESTAMP, batches BIGINT, inserted BIGINT, updated BIGINT, deleted BIGINT, bytes BIGINT, transaction_id BIGINT)`,
 }
 
 // prepareLayout brings the internal tables of an attached database to this version.

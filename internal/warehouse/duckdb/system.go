@@ -110,7 +110,7 @@ func (e *engine) defineSystem(ctx context.Context) error {
 }
 
 // internalTables are those the system views read over all databases.
-var internalTables = []string{"jobs", "files", "history", "detail", "errors", "properties"}
+var internalTables = []string{"jobs", "files", "history", "detail", "errors", "properties", "replicas", "generations", "states", "activity"}
 
 // defineViews makes the views penstock_all_*, each the union of one internal table over all databases. They
 // are made again whenever a database comes or goes.

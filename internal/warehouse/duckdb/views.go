@@ -14,6 +14,9 @@ var systemViews = []string{
 		WHEN duck IN ('TIMESTAMP', 'TIMESTAMP_S', 'TIMESTAMP_MS', 'TIMESTAMP_NS') THEN 'timestamp without time zone'
 		WHEN duck = 'JSON' OR duck LIKE '%]' OR duck LIKE 'STRUCT(%' OR duck LIKE 'MAP(%' THEN 'super' ELSE lower(duck) END)`,
 
+	`CREATE MACRO penstock_checkpoint(generation, batches) AS CASE WHEN generation IS NOT NULL THEN '{"generation":' || generation || ',"batches":' || batches || '}' END`,
+	`CREATE MACRO penstock_checkpoint_file(generation, minute) AS 'checkpoints/checkpoint_' || generation || '_' || CAST(epoch_us(minute) // 60000000 AS BIGINT) || '.json'`,
+
 	`CREATE VIEW sys_copy_job_detail AS
 		SELECT f.user_id, f.database_name, CAST(f.job_id AS INTEGER) AS job_id, j.job_name, f.bucket AS file_location, f.key AS file_name,
 			f.size AS file_size, f.etag AS file_etag, substr(j.job_text, 1, 256) AS job_text, f.modified AS modification_time,
@@ -63,9 +66,34 @@ var systemViews = []string{
 			CAST(0 AS INTEGER) AS is_partial, CAST(0 AS BIGINT) AS start_offset, copy_job_id
 		FROM penstock_all_detail WHERE loaded`,
 
+	// Of replication. A run is what one table took in within a minute.
+	`CREATE VIEW svv_integration_table_state AS
+		SELECT r.integration_id, r.database_name AS target_database, 'public' AS schema_name, r.table_name, r.state AS table_state,
+			penstock_checkpoint(g.number, g.batches) AS table_last_replicated_checkpoint, substr(r.reason, 1, 256) AS reason,
+			greatest(r.state_time, g.updated) AS last_updated_timestamp, coalesce(g.row_count, 0) AS table_rows,
+			CAST(ceil(coalesce(CAST(g.written_bytes AS DOUBLE) * g.row_count / greatest(g.written_rows, 1), 0) / 1048576) AS BIGINT) AS table_size, false AS is_history_mode
+		FROM penstock_all_replicas r LEFT JOIN penstock_all_generations g
+			ON g.database_name = r.database_name AND g.integration_id = r.integration_id AND g.phase = 'live'
+		WHERE r.state <> ''`,
+	`CREATE VIEW sys_integration_activity AS
+		SELECT integration_id, database_name AS target_database, 'DynamoDB' AS source, penstock_checkpoint_file(generation, minute) AS checkpoint_name,
+			stage AS checkpoint_type, bytes AS checkpoint_bytes, ended AS last_commit_timestamp,
+			CAST(CASE WHEN inserted + updated + deleted > 0 THEN 1 ELSE 0 END AS INTEGER) AS modified_tables,
+			started AS integration_start_time, ended AS integration_end_time
+		FROM penstock_all_activity`,
+	`CREATE VIEW sys_integration_table_activity AS
+		SELECT integration_id, penstock_checkpoint_file(generation, minute) AS checkpoint_name, database_name AS target_database, 'public' AS schema_name,
+			table_name, CAST(generation AS INTEGER) AS table_id, ended AS record_time, transaction_id, inserted AS inserted_rows,
+			deleted AS deleted_rows, updated AS updated_rows, bytes AS bytes_ingested
+		FROM penstock_all_activity`,
+	`CREATE VIEW sys_integration_table_state_change AS
+		SELECT integration_id, database_name, 'public' AS schema_name, table_name, state AS new_state, checkpoint AS table_last_replicated_checkpoint,
+			substr(reason, 1, 256) AS state_change_reason, recorded AS record_time
+		FROM penstock_all_states`,
+
 	`CREATE VIEW svv_all_tables AS
 		SELECT database_name, schema_name, table_name, NULL::VARCHAR AS table_acl, 'TABLE' AS table_type, comment AS remarks
-		FROM duckdb_tables() WHERE NOT internal AND NOT temporary AND schema_name NOT IN ('main', 'penstock')
+		FROM duckdb_tables() WHERE NOT internal AND NOT temporary AND schema_name NOT IN ('main', 'penstock') AND NOT starts_with(table_name, 'penstock$')
 		UNION ALL
 		SELECT database_name, schema_name, view_name, NULL, 'VIEW', comment
 		FROM duckdb_views() WHERE NOT internal AND NOT temporary AND schema_name NOT IN ('main', 'penstock')`,
@@ -84,7 +112,7 @@ var systemViews = []string{
 				CASE data_type WHEN 'SMALLINT' THEN 16 WHEN 'INTEGER' THEN 32 WHEN 'BIGINT' THEN 64 WHEN 'FLOAT' THEN 24 WHEN 'DOUBLE' THEN 53 END) AS numeric_precision,
 			TRY_CAST(regexp_extract(penstock_type(comment, data_type), 'numeric\([0-9]+, *([0-9]+)', 1) AS INTEGER) AS numeric_scale,
 			CASE WHEN NOT starts_with(comment, 'penstock:') THEN comment END AS remarks
-		FROM duckdb_columns() WHERE NOT internal AND schema_name NOT IN ('main', 'penstock') AND database_name <> 'temp'`,
+		FROM duckdb_columns() WHERE NOT internal AND schema_name NOT IN ('main', 'penstock') AND database_name <> 'temp' AND NOT starts_with(table_name, 'penstock$')`,
 	`CREATE VIEW svv_redshift_columns AS
 		SELECT database_name, schema_name, table_name, column_name, ordinal_position, data_type, column_default, is_nullable,
 			NULL::VARCHAR AS encoding, NULL::BOOLEAN AS distkey, NULL::INTEGER AS sortkey, NULL::VARCHAR AS column_acl, remarks
@@ -106,5 +134,5 @@ var systemViews = []string{
 		SELECT schema_name AS schemaname, table_name AS tablename, column_name AS "column", penstock_type(comment, data_type) AS type,
 			coalesce(penstock_note(comment) ->> '$.encode', 'none') AS encoding, coalesce((penstock_note(comment) ->> '$.distkey') = 'true', false) AS distkey,
 			coalesce(TRY_CAST(penstock_note(comment) ->> '$.sortkey' AS INTEGER), 0) AS sortkey, NOT is_nullable AS "notnull"
-		FROM duckdb_columns() WHERE NOT internal AND schema_name NOT IN ('main', 'penstock') AND database_name = current_database()`,
+		FROM duckdb_columns() WHERE NOT internal AND schema_name NOT IN ('main', 'penstock') AND database_name = current_database() AND NOT starts_with(table_name, 'penstock$')`,
 }
