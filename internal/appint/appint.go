@@ -29,6 +29,7 @@ const (
 	SubjectProfile                = "connector profile"
 	SubjectKey                    = "KMS key"
 	SubjectObject                 = "object"
+	SubjectPlan                   = "plan" // what an association is to do cannot be done
 	SubjectWindow                 = "window"
 	SubjectMode                   = "execution mode"
 	SubjectSchedule               = schedule.Subject
@@ -86,10 +87,11 @@ type Run struct {
 
 // Plan is what an execution reads and where it writes: all it needs to know but the window.
 type Plan struct {
+	Name           string // of the data integration when this was made
 	SourceURI      string
-	DestinationURI string // empty: nothing can be run
-	Object         string // of a source of records
-	Fields         []string
+	DestinationURI string  // empty: nothing can be run
+	Object         string  // of a source of records; empty for all of Objects
+	Objects        Objects // of a source of records, as {vendor: {object: fields}}
 	Folders        []string
 	Filters        map[string][]string
 }

@@ -95,7 +95,7 @@ func (s *Service) configure(a *Association, d DataIntegration, run Run, now time
 	default:
 		return nil, fault.New(fault.Invalid, SubjectMode, "the execution mode %q is neither ON_DEMAND nor SCHEDULED", run.Mode)
 	}
-	p, err := plan(d, a.Plan.DestinationURI, a.Objects, c, run.Mode != "" || c.Expression != "")
+	p, err := s.plan(d, a.Plan.DestinationURI, a.Objects, c, run.Mode != "" || c.Expression != "")
 	if err != nil {
 		return nil, err
 	}

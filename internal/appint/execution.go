@@ -37,7 +37,7 @@ func (s *Service) RunNow(ctx context.Context, integration, association, startTim
 		if a.Run.Mode == "" {
 			c = d.Schedule
 		}
-		p, err := plan(d, a.Plan.DestinationURI, a.Objects, c, true)
+		p, err := s.plan(d, a.Plan.DestinationURI, a.Objects, c, true)
 		if err != nil {
 			return nil, err
 		}
@@ -145,31 +145,45 @@ func (s *Service) due(a Association, now time.Time) (time.Time, Execution) {
 	return next, *s.request(&a, e, now)
 }
 
-// Running returns the executions that are RUNNING, or those of them that are to be cancelled.
-func (s *Service) Running(ctx context.Context, canceled bool) ([]Execution, error) {
-	return s.c.Stores.Queue.Running(ctx, canceled)
+// Resume counts another start of every execution that is RUNNING, and returns them: what an earlier process began and
+// did not end.
+func (s *Service) Resume(ctx context.Context) ([]Execution, error) {
+	list, err := s.c.Stores.Queue.Running(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	for n := range list {
+		if list[n], err = s.c.Stores.Queue.Change(ctx, list[n].ID, func(e *Execution, _ *Association) error {
+			e.Attempts++
+			return nil
+		}); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
 }
 
-// Next is when Claim may next have something to do that it has not now; the zero time is never.
-func (s *Service) Next(ctx context.Context) (time.Time, error) { return s.c.Stores.Queue.Next(ctx) }
-
-// Resume counts another start of a RUNNING execution after the one that ran it is gone.
-func (s *Service) Resume(ctx context.Context, id string) (Execution, error) {
-	return s.c.Stores.Queue.Change(ctx, id, func(e *Execution, _ *Association) error {
-		e.Attempts++
-		return nil
-	})
+// Canceled returns the running executions that somebody wants to stop.
+func (s *Service) Canceled(ctx context.Context) ([]Execution, error) {
+	return s.c.Stores.Queue.Running(ctx, true)
 }
 
-// Report stores how far a running execution is, with its mark. An execution that is not running any more is no error.
-func (s *Service) Report(ctx context.Context, id string, p Progress) error {
+// Next is the first moment after after at which Claim will have something to do that it has not now, unless something
+// is asked for or ends before. The zero time is never.
+func (s *Service) Next(ctx context.Context, after time.Time) (time.Time, error) {
+	return s.c.Stores.Queue.Next(ctx, after)
+}
+
+// Report stores how far a running execution is, with its mark. note, unless empty, is what the user is told instead of
+// the figures. An execution that is not running any more is no error.
+func (s *Service) Report(ctx context.Context, id string, p Progress, note string) error {
 	_, err := s.c.Stores.Queue.Change(ctx, id, func(e *Execution, a *Association) error {
 		if e.Status != Running {
 			return nil
 		}
 		e.Progress = p
 		if a != nil && a.Last.ExecutionID == id {
-			a.Last = Last{id, Running, p.String()}
+			a.Last = Last{id, Running, cut(cmp.Or(note, p.String()), maxMessage)}
 		}
 		return nil
 	})

@@ -37,7 +37,7 @@ func DefaultQuotas() Quotas {
 	}
 }
 
-// Config is what a Service needs. Every field but Reassociate and Settle is required.
+// Config is what a Service needs. Every field without a stated default is required.
 type Config struct {
 	Partition, Region, Account string
 
@@ -47,7 +47,10 @@ type Config struct {
 	NewID    func() string // a random UUID in lower case
 	Notify   func()        // called when there may be an execution to start or to cancel; must not block
 	Quotas   Quotas
-	// Reassociate lets a data integration be associated again, and more than once. AWS allows it once.
+	// Validate returns what can be known to be wrong with a plan without asking anybody. nil for nothing.
+	Validate func(Plan) error
+	// Reassociate lets a data integration be associated again, and more than once. AWS allows it once, and
+	// so does the default.
 	Reassociate bool
 	// Settle is how long after a moment everything that was modified before it can be seen. 0 is DefaultSettle, less
 	// is none.

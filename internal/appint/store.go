@@ -80,9 +80,8 @@ type ExecutionQueue interface {
 	Claim(ctx context.Context, now time.Time, limit int) ([]Execution, error)
 	// Running returns the running executions by Number, or those of them that are to be cancelled.
 	Running(ctx context.Context, canceled bool) ([]Execution, error)
-	// Next is when there will be something to schedule or to claim: the earliest NextDue or NotBefore, whether that
-	// one can be claimed or not. Without any it is the zero time.
-	Next(ctx context.Context) (time.Time, error)
+	// Next is the earliest NextDue, or NotBefore of what waits, that is later than after; the zero time without any.
+	Next(ctx context.Context, after time.Time) (time.Time, error)
 	// Change runs change on an execution and its association, which is nil when it was deleted, and saves what it
 	// leaves, unless it returns an error. Done executions beyond MaxHistory of the association are forgotten, the
 	// oldest first; without an association a done one is forgotten at once.

@@ -18,16 +18,10 @@ const (
 // Vendors lists them.
 func Vendors() []string { return []string{Salesforce, ServiceNow, Zendesk} }
 
-// Source is a parsed SourceURI: either files in a bucket, or records of a vendor.
+// Source is a parsed SourceURI: either files in a bucket or records of a vendor.
 type Source struct {
 	Bucket, Prefix  string // s3://bucket/prefix
 	Vendor, Profile string // Salesforce://AppFlow/profile
-}
-
-// Destination is a parsed DestinationURI: either a place in a bucket or a table.
-type Destination struct {
-	Bucket, Prefix                     string // s3://bucket/prefix
-	Warehouse, Database, Schema, Table string // redshift://cluster-or-workgroup/database/schema/table
 }
 
 const sourceForms = "a source is s3://bucket/prefix, or Salesforce://AppFlow/profile, ServiceNow://AppFlow/profile or Zendesk://AppFlow/profile"
@@ -60,34 +54,24 @@ func ParseSource(uri string) (Source, error) {
 	return Source{Vendor: scheme, Profile: profile}, nil
 }
 
-// ParseDestination reads a DestinationURI.
-func ParseDestination(uri string) (Destination, error) {
+// checkDestination checks the form of a DestinationURI. Whether what it names is there shows when something is written.
+func checkDestination(uri string) error {
 	scheme, rest, ok := strings.Cut(uri, "://")
-	if !ok {
-		return Destination{}, fault.New(fault.Invalid, SubjectDestination, "the destination %q has no scheme; %s", uri, destinationForms)
+	switch {
+	case !ok:
+		return fault.New(fault.Invalid, SubjectDestination, "the destination %q has no scheme; %s", uri, destinationForms)
+	case strings.EqualFold(scheme, "s3"):
+		_, _, err := bucketOf(SubjectDestination, "destination", uri, rest)
+		return err
+	case !strings.EqualFold(scheme, "redshift"):
+		return fault.New(fault.Invalid, SubjectDestination, "the destination %q has the scheme %q, which is unknown; %s", uri, scheme, destinationForms)
 	}
-	switch strings.ToLower(scheme) {
-	case "s3":
-		bucket, prefix, err := bucketOf(SubjectDestination, "destination", uri, rest)
-		return Destination{Bucket: bucket, Prefix: prefix}, err
-	case "redshift":
-		parts := strings.Split(rest, "/")
-		if len(parts) != 4 || slices.Contains(parts, "") {
-			return Destination{}, fault.New(fault.Invalid, SubjectDestination, "the destination %q does not name a table; write redshift://cluster-or-workgroup/database/schema/table", uri)
-		}
-		for _, p := range parts[1:] {
-			if len(p) > maxIdentifier {
-				return Destination{}, fault.New(fault.Invalid, SubjectDestination, "the destination %.60q... has a name of %d bytes; at most %d are allowed", uri, len(p), maxIdentifier)
-			}
-		}
-		return Destination{Warehouse: parts[0], Database: parts[1], Schema: parts[2], Table: parts[3]}, nil
-	default:
-		return Destination{}, fault.New(fault.Invalid, SubjectDestination, "the destination %q has the scheme %q, which is unknown; %s", uri, scheme, destinationForms)
+	parts := strings.Split(rest, "/")
+	if len(parts) != 4 || slices.Contains(parts, "") {
+		return fault.New(fault.Invalid, SubjectDestination, "the destination %q does not name a table; write redshift://cluster-or-workgroup/database/schema/table", uri)
 	}
+	return nil
 }
-
-// maxIdentifier is the length of a name in a data warehouse in bytes.
-const maxIdentifier = 127
 
 var bucketForm = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 

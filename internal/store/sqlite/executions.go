@@ -202,10 +202,11 @@ func (s *Executions) Running(ctx context.Context, canceled bool) (list []appint.
 }
 
 // Next implements appint.ExecutionQueue.
-func (s *Executions) Next(ctx context.Context) (at time.Time, err error) {
+func (s *Executions) Next(ctx context.Context, after time.Time) (at time.Time, err error) {
 	err = s.db.view(ctx, func(ctx context.Context, t *sql.Tx) error {
 		var due, waiting sql.NullInt64
-		err := t.QueryRowContext(ctx, "SELECT (SELECT min(next_due) FROM data_association WHERE next_due > 0), (SELECT min(not_before) FROM execution WHERE status = 'WAITING')").Scan(&due, &waiting)
+		err := t.QueryRowContext(ctx, "SELECT (SELECT min(next_due) FROM data_association WHERE next_due > 0 AND next_due > ?1), "+
+			"(SELECT min(not_before) FROM execution WHERE status = 'WAITING' AND not_before > ?1)", after.UnixNano()).Scan(&due, &waiting)
 		switch {
 		case err != nil:
 			return err

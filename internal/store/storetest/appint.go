@@ -612,7 +612,7 @@ func executions(t *testing.T, open Open[appint.Stores]) {
 			associated(t, s, a, nil)
 		}
 		associated(t, s, link("d", "never"), nil)
-		next, err := s.Queue.Next(t.Context())
+		next, err := s.Queue.Next(t.Context(), at(0))
 		must(t, err)
 		if !next.Equal(at(10)) {
 			t.Errorf("next is %s, want %s", next, at(10))
@@ -660,13 +660,15 @@ func executions(t *testing.T, open Open[appint.Stores]) {
 		if len(list) != 2 || list[0].Status != appint.Waiting || list[1].Status != appint.Running {
 			t.Errorf("a1 has %+v", list)
 		}
-		if next, err = s.Queue.Next(t.Context()); err != nil || !next.Equal(at(40)) {
-			t.Errorf("next is %s, %v, want what waits", next, err)
+		for after, want := range map[int]time.Time{39: at(40), 40: at(220), 299: at(310)} { // what waits; what is due
+			if next, err = s.Queue.Next(t.Context(), at(after)); err != nil || !next.Equal(want) {
+				t.Errorf("next after %d is %s, %v, want %s", after, next, err, want)
+			}
 		}
 	})
 	t.Run("nothing to do", func(t *testing.T) {
 		s := fresh(t, open)
-		next, err := s.Queue.Next(t.Context())
+		next, err := s.Queue.Next(t.Context(), at(0))
 		if err != nil || !next.IsZero() {
 			t.Errorf("next is %s, %v", next, err)
 		}
@@ -785,7 +787,7 @@ func executions(t *testing.T, open Open[appint.Stores]) {
 			_, err := s.Queue.Running(ctx, false)
 			return err
 		},
-		"next": func(ctx context.Context, s appint.Stores) error { _, err := s.Queue.Next(ctx); return err },
+		"next": func(ctx context.Context, s appint.Stores) error { _, err := s.Queue.Next(ctx, at(0)); return err },
 		"change": func(ctx context.Context, s appint.Stores) error {
 			_, err := s.Queue.Change(ctx, "x", func(*appint.Execution, *appint.Association) error { return nil })
 			return err

@@ -466,10 +466,10 @@ func (s memoryExecutions) Running(ctx context.Context, canceled bool) (list []ap
 }
 
 // Next implements appint.ExecutionQueue.
-func (s memoryExecutions) Next(ctx context.Context) (at time.Time, err error) {
+func (s memoryExecutions) Next(ctx context.Context, after time.Time) (at time.Time, err error) {
 	err = s.m.do(ctx, func() error {
 		sooner := func(t time.Time) {
-			if !t.IsZero() && (at.IsZero() || t.Before(at)) {
+			if t.After(after) && !t.IsZero() && (at.IsZero() || t.Before(at)) {
 				at = t
 			}
 		}

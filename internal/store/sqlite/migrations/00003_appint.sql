@@ -34,10 +34,11 @@ CREATE TABLE data_association (
   schedule_expression  TEXT NOT NULL, -- as its creator gave it
   first_execution_from TEXT NOT NULL,
   schedule_object      TEXT NOT NULL,
+  name                 TEXT NOT NULL, -- of the data integration
   source_uri           TEXT NOT NULL,
   destination_uri      TEXT NOT NULL,
   object               TEXT NOT NULL,
-  fields               TEXT NOT NULL,
+  plan_objects         TEXT NOT NULL, -- as carried out
   folders              TEXT NOT NULL,
   filters              TEXT NOT NULL,
   last_execution       TEXT NOT NULL,
@@ -62,10 +63,11 @@ CREATE TABLE execution (
   trigger_kind    TEXT NOT NULL,
   status          TEXT NOT NULL,
   message         TEXT NOT NULL,
+  name            TEXT NOT NULL,
   source_uri      TEXT NOT NULL,
   destination_uri TEXT NOT NULL,
   object          TEXT NOT NULL,
-  fields          TEXT NOT NULL,
+  plan_objects    TEXT NOT NULL,
   folders         TEXT NOT NULL,
   filters         TEXT NOT NULL,
   window_from     INTEGER NOT NULL,
