@@ -3,7 +3,6 @@ package conformance
 import (
 	"bytes"
 	"context"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,10 +13,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/redshiftdata"
 
+	"github.com/penstock-io/penstock/internal/wire/wiretest"
 	"github.com/penstock-io/penstock/test/harness"
 )
-
-var update = flag.Bool("update", false, "write docs/reference/sql.md anew")
 
 const (
 	sqlCases = "testdata/sql.txt"
@@ -213,7 +211,7 @@ func runSQLStep(t *testing.T, ctx context.Context, c harness.Clients, session st
 // TestSQLReference fails when docs/reference/sql.md does not say what the table of SQL says.
 func TestSQLReference(t *testing.T) {
 	want := renderSQL(readSQL(t))
-	if *update {
+	if *wiretest.Update {
 		if err := os.WriteFile(filepath.FromSlash(sqlDoc), want, 0o644); err != nil {
 			t.Fatal(err)
 		}

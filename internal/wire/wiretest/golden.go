@@ -17,7 +17,8 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-var update = flag.Bool("update", false, "rewrite the responses in golden files")
+// Update is the flag -update of tests: what is expected is written anew.
+var Update = flag.Bool("update", false, "write what tests expect anew")
 
 // Golden sends the requests of a txtar file one after the other and compares the answers with those in
 // the file; -update writes them instead. Each request is a file NAME.request, its answer NAME.response.
@@ -56,11 +57,11 @@ func (c Client) Golden(t *testing.T, file string) {
 		}
 		got := mask.apply(describe(c.Do(t, service, r)))
 		out.Files = append(out.Files, f, txtar.File{Name: name + ".response", Data: []byte(got)})
-		if !*update && got != want[name+".response"] {
+		if !*Update && got != want[name+".response"] {
 			t.Errorf("%s: the answer to %s differs; run with -update to accept it\ngot:\n%s\nwant:\n%s", file, name, got, want[name+".response"])
 		}
 	}
-	if *update {
+	if *Update {
 		if err := os.WriteFile(file, txtar.Format(out), 0o644); err != nil {
 			t.Fatal(err)
 		}
