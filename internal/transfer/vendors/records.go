@@ -12,8 +12,8 @@ import (
 	"github.com/penstock-io/penstock/internal/fault"
 )
 
-// members calls yield with the members of a JSON object, in their order.
-func members(object []byte, yield func(name string, value []byte) error) error {
+// Members calls yield with the members of a JSON object, in their order. The value is valid during the call.
+func Members(object []byte, yield func(name string, value []byte) error) error {
 	d := jsontext.NewDecoder(bytes.NewReader(object))
 	if open, err := d.ReadToken(); err != nil || open.Kind() != '{' {
 		return errors.New("it is not a JSON object")
@@ -61,7 +61,7 @@ func project(object []byte, fields []string, hidden ...string) (json.RawMessage,
 		return compact(&out, value)
 	}
 	if len(fields) == 0 {
-		err := members(object, func(name string, value []byte) error {
+		err := Members(object, func(name string, value []byte) error {
 			for _, h := range hidden {
 				if name == h {
 					return nil
@@ -74,7 +74,7 @@ func project(object []byte, fields []string, hidden ...string) (json.RawMessage,
 		}
 	} else {
 		byName := map[string][]byte{}
-		if err := members(object, func(name string, value []byte) error {
+		if err := Members(object, func(name string, value []byte) error {
 			byName[strings.ToLower(name)] = bytes.Clone(value)
 			return nil
 		}); err != nil {
@@ -122,7 +122,7 @@ func lookup(byName map[string][]byte, field string) ([]byte, error) {
 		return []byte("null"), nil
 	}
 	inner := map[string][]byte{}
-	if err := members(value, func(name string, value []byte) error {
+	if err := Members(value, func(name string, value []byte) error {
 		inner[strings.ToLower(name)] = bytes.Clone(value)
 		return nil
 	}); err != nil {
