@@ -50,6 +50,10 @@ type Config struct {
 	Metrics  http.Handler // GET /_penstock/metrics, without authentication
 	Internal InternalFunc // the rest of /_penstock/, authenticated. Nil: refused
 
+	// Public gets requests to these paths, such as /_penstock/oauth/callback, as they came and without
+	// authentication: they see to it themselves.
+	Public map[string]http.Handler
+
 	Keys    Keys
 	Region  string // credential scopes must name it
 	Limits  Limits
@@ -144,6 +148,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.Health.ServeHTTP(w, r)
 	case path == "/_penstock/metrics" && h.Metrics != nil:
 		h.Metrics.ServeHTTP(w, r)
+	case h.Public[path] != nil:
+		h.raw("penstock", h.Public[path], w, r)
 	case strings.HasPrefix(path, "/_penstock/"):
 		h.serve(w, r, h.internal)
 	default:

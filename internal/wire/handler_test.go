@@ -397,6 +397,36 @@ func TestInternalPaths(t *testing.T) {
 	}
 	b = newBench(t, func(c *wire.Config) { c.Internal = nil })
 	expect(t, b.client.Do(t, "penstock", wiretest.Raw("GET", "/_penstock/x", "", "")), 400, "UnknownOperationException", "nothing at this path")
+
+	b = newBench(t, func(c *wire.Config) {
+		c.Public = map[string]http.Handler{"/_penstock/open": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.URL.RawQuery) })}
+	})
+	if w := b.client.Do(t, "", wiretest.Raw("GET", "/_penstock/open?code=secret", "", "")); w.Code != 200 || w.Body.String() != "code=secret" {
+		t.Errorf("a public path: %d %s", w.Code, w.Body)
+	}
+	if strings.Contains(b.logged(), "secret") {
+		t.Error("the log has a public path's query")
+	}
+	expect(t, b.client.Do(t, "", wiretest.Raw("GET", "/_penstock/open/x", "", "")), 403, "MissingAuthenticationTokenException", "")
+}
+
+// QuickSight's errors say the request id, also those that come before an operation is known.
+func TestRequestIDInErrors(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, func(c *wire.Config) {
+		for _, s := range c.Services {
+			s.RequestIDInErrors = s.Name == "quicksight"
+		}
+	})
+	for _, path := range []string{"/accounts/123456789012/action-connectors/x", "/nothing"} {
+		w := b.client.Do(t, "quicksight", wiretest.Raw("GET", path, "", ""))
+		if id := w.Header().Get("X-Amzn-Requestid"); w.Code < 400 || !strings.Contains(w.Body.String(), `"RequestId":"`+id+`"`) {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+	}
+	if w := b.client.Do(t, "app-integrations", wiretest.Raw("GET", "/nothing", "", "")); strings.Contains(w.Body.String(), "RequestId") {
+		t.Errorf("another service: %s", w.Body)
+	}
 }
 
 func describeTags(resource, kind string) *http.Request {

@@ -166,6 +166,10 @@ func (s *service) appendFailure(b []byte, f *failure, requestID string) []byte {
 		if f.members != nil {
 			b = f.members.AppendErrorMembers(b)
 		}
+		if s.RequestIDInErrors {
+			b = append(b, `,"RequestId":`...)
+			b = awsjson.AppendString(b, requestID)
+		}
 		return append(b, '}')
 	}
 	side := "Sender"

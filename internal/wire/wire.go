@@ -44,6 +44,9 @@ type Service struct {
 	InvalidInput *ErrorShape   // answers constraint violations; nil for the protocol's usual one
 	AuthStatus   int           // status of authentication errors where the service has its own; else 0
 	Faults       FaultTable
+	// RequestIDInErrors puts the request id into the bodies of errors as RequestId, where the protocol does not
+	// anyway: QuickSight's errors have it as a member.
+	RequestIDInErrors bool
 }
 
 // Operation is one operation of a service. Those made without a handler are known and not served.

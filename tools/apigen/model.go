@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -158,6 +159,13 @@ var extraEnumValues = map[string][]string{
 	"com.amazonaws.quicksight#ActionConnectorType": {"MODEL_CONTEXT_PROTOCOL"},
 }
 
+// extraMembers are members that clients send and these models lack: name and shape, by structure. AWS's user guide
+// passes the enabled actions when it creates and updates a connector, where the model has them in answers only.
+var extraMembers = map[string]map[string]string{
+	"com.amazonaws.quicksight#CreateActionConnectorRequest": {"EnabledActions": "com.amazonaws.quicksight#ActionIdList"},
+	"com.amazonaws.quicksight#UpdateActionConnectorRequest": {"EnabledActions": "com.amazonaws.quicksight#ActionIdList"},
+}
+
 func load(path string) (*model, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -311,6 +319,9 @@ func (b *builder) shape(id string) *shape {
 		s.oneOf = s.kind == "union" || slices.Contains(oneOfStructures, id)
 		for _, rm := range raw.Members {
 			s.members = append(s.members, b.member(rm.name, rm.rawMember))
+		}
+		for _, name := range slices.Sorted(maps.Keys(extraMembers[id])) {
+			s.members = append(s.members, b.member(name, rawMember{Target: extraMembers[id][name]}))
 		}
 		b.errorTraits(s, raw)
 	case "list":

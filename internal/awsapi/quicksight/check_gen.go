@@ -14,6 +14,8 @@ var ruleActionConnectorSearchFilterNameEnum = input.StringRule{Min: 1, Enum: []s
 
 var ruleActionConnectorType = input.StringRule{Enum: []string{"GENERIC_HTTP", "SERVICENOW_NOW_PLATFORM", "SALESFORCE_CRM", "MICROSOFT_OUTLOOK", "PAGERDUTY_ADVANCE", "JIRA_CLOUD", "ATLASSIAN_CONFLUENCE", "AMAZON_S3", "AMAZON_BEDROCK_AGENT_RUNTIME", "AMAZON_BEDROCK_RUNTIME", "AMAZON_BEDROCK_DATA_AUTOMATION_RUNTIME", "AMAZON_TEXTRACT", "AMAZON_COMPREHEND", "AMAZON_COMPREHEND_MEDICAL", "MICROSOFT_ONEDRIVE", "MICROSOFT_SHAREPOINT", "MICROSOFT_TEAMS", "SAP_BUSINESSPARTNER", "SAP_PRODUCTMASTERDATA", "SAP_PHYSICALINVENTORY", "SAP_BILLOFMATERIALS", "SAP_MATERIALSTOCK", "ZENDESK_SUITE", "SMARTSHEET", "SLACK", "ASANA", "BAMBOO_HR", "MODEL_CONTEXT_PROTOCOL"}}
 
+var ruleActionId = input.StringRule{Pattern: &input.Pattern{Source: "[\\w@:_.,!?+-/]+"}}
+
 var ruleAuthorizationCodeGrantCredentialsSource = input.StringRule{Enum: []string{"PLAIN_CREDENTIALS"}}
 
 var ruleAwsAccountId = input.StringRule{Min: 12, Max: 12, Pattern: &input.Pattern{Source: "^[0-9]{12}$"}}
@@ -88,6 +90,14 @@ func checkActionConnectorSearchFilterList(c *input.Checker, v []ActionConnectorS
 	for i := range v {
 		c.EnterItem(i)
 		checkActionConnectorSearchFilter(c, &v[i])
+		c.Leave()
+	}
+}
+
+func checkActionIdList(c *input.Checker, v []string) {
+	for i := range v {
+		c.EnterItem(i)
+		c.String("", v[i], &ruleActionId)
 		c.Leave()
 	}
 }
@@ -303,6 +313,12 @@ func checkCreateActionConnectorRequest(c *input.Checker, v *CreateActionConnecto
 		c.Size("tags", len(v.Tags), 1, 200)
 		c.Enter("tags")
 		checkTagList(c, v.Tags)
+		c.Leave()
+	}
+	if v.EnabledActions != nil {
+		c.Size("enabledActions", len(v.EnabledActions), 0, 100)
+		c.Enter("enabledActions")
+		checkActionIdList(c, v.EnabledActions)
 		c.Leave()
 	}
 }
@@ -638,6 +654,12 @@ func checkUpdateActionConnectorRequest(c *input.Checker, v *UpdateActionConnecto
 	}
 	if v.Description != nil {
 		c.String("description", *v.Description, &ruleActionConnectorDescription)
+	}
+	if v.EnabledActions != nil {
+		c.Size("enabledActions", len(v.EnabledActions), 0, 100)
+		c.Enter("enabledActions")
+		checkActionIdList(c, v.EnabledActions)
+		c.Leave()
 	}
 }
 

@@ -250,6 +250,8 @@ func decodeCreateActionConnectorRequest(d *awsjson.Decoder) CreateActionConnecto
 			v.VpcConnectionArn = awsjson.Ptr(d, (*awsjson.Decoder).String)
 		case "Tags":
 			v.Tags = awsjson.List(d, decodeTag)
+		case "EnabledActions":
+			v.EnabledActions = awsjson.List(d, (*awsjson.Decoder).String)
 		default:
 			d.Unknown()
 		}
@@ -517,6 +519,8 @@ func decodeUpdateActionConnectorRequest(d *awsjson.Decoder) UpdateActionConnecto
 			v.Description = awsjson.Ptr(d, (*awsjson.Decoder).String)
 		case "VpcConnectionArn":
 			v.VpcConnectionArn = awsjson.Ptr(d, (*awsjson.Decoder).String)
+		case "EnabledActions":
+			v.EnabledActions = awsjson.List(d, (*awsjson.Decoder).String)
 		default:
 			d.Unknown()
 		}

@@ -202,6 +202,7 @@ type CreateActionConnectorRequest struct {
 	Permissions          []ResourcePermission
 	VpcConnectionArn     *string
 	Tags                 []Tag
+	EnabledActions       []string
 }
 
 type CreateActionConnectorResponse struct {
@@ -566,6 +567,7 @@ type UpdateActionConnectorRequest struct {
 	AuthenticationConfig *AuthConfig // required
 	Description          *string     // sensitive
 	VpcConnectionArn     *string
+	EnabledActions       []string
 }
 
 type UpdateActionConnectorResponse struct {

@@ -181,7 +181,7 @@ func readGolden(t *testing.T, file string) *golden {
 	return g
 }
 
-var ids = regexp.MustCompile(`(<RequestId>)[^<]*`)
+var ids = regexp.MustCompile(`(<RequestId>|"RequestId":")[^<"]*`)
 
 func (g *golden) check(t *testing.T, name, request string, w *httptest.ResponseRecorder) {
 	t.Helper()
