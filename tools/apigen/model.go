@@ -80,7 +80,8 @@ type member struct {
 	statusCode bool   // rest: the HTTP status
 }
 
-func (m *member) inBody() bool { return m.label == "" && m.query == "" && !m.statusCode }
+// inBody reports whether the member travels in the body. The HTTP status does too: older clients read it there.
+func (m *member) inBody() bool { return m.label == "" && m.query == "" }
 
 type bounds struct{ Min, Max *json.Number }
 

@@ -180,6 +180,10 @@ func appendCreateActionConnectorResponse(b []byte, v *CreateActionConnectorRespo
 		b = append(b, `,"RequestId":`...)
 		b = awsjson.AppendString(b, *v.RequestId)
 	}
+	if v.Status != nil {
+		b = append(b, `,"Status":`...)
+		b = strconv.AppendInt(b, int64(*v.Status), 10)
+	}
 	return awsjson.Close(b, start)
 }
 
@@ -205,6 +209,10 @@ func appendCreateVPCConnectionResponse(b []byte, v *CreateVPCConnectionResponse)
 		b = append(b, `,"RequestId":`...)
 		b = awsjson.AppendString(b, *v.RequestId)
 	}
+	if v.Status != nil {
+		b = append(b, `,"Status":`...)
+		b = strconv.AppendInt(b, int64(*v.Status), 10)
+	}
 	return awsjson.Close(b, start)
 }
 
@@ -221,6 +229,10 @@ func appendDeleteActionConnectorResponse(b []byte, v *DeleteActionConnectorRespo
 	if v.RequestId != nil {
 		b = append(b, `,"RequestId":`...)
 		b = awsjson.AppendString(b, *v.RequestId)
+	}
+	if v.Status != nil {
+		b = append(b, `,"Status":`...)
+		b = strconv.AppendInt(b, int64(*v.Status), 10)
 	}
 	return awsjson.Close(b, start)
 }
@@ -247,6 +259,10 @@ func appendDeleteVPCConnectionResponse(b []byte, v *DeleteVPCConnectionResponse)
 		b = append(b, `,"RequestId":`...)
 		b = awsjson.AppendString(b, *v.RequestId)
 	}
+	if v.Status != nil {
+		b = append(b, `,"Status":`...)
+		b = strconv.AppendInt(b, int64(*v.Status), 10)
+	}
 	return awsjson.Close(b, start)
 }
 
@@ -268,6 +284,10 @@ func appendDescribeActionConnectorPermissionsResponse(b []byte, v *DescribeActio
 		b = append(b, `,"RequestId":`...)
 		b = awsjson.AppendString(b, *v.RequestId)
 	}
+	if v.Status != nil {
+		b = append(b, `,"Status":`...)
+		b = strconv.AppendInt(b, int64(*v.Status), 10)
+	}
 	return awsjson.Close(b, start)
 }
 
@@ -280,6 +300,10 @@ func appendDescribeActionConnectorResponse(b []byte, v *DescribeActionConnectorR
 	if v.RequestId != nil {
 		b = append(b, `,"RequestId":`...)
 		b = awsjson.AppendString(b, *v.RequestId)
+	}
+	if v.Status != nil {
+		b = append(b, `,"Status":`...)
+		b = strconv.AppendInt(b, int64(*v.Status), 10)
 	}
 	return awsjson.Close(b, start)
 }
@@ -355,6 +379,10 @@ func appendListActionConnectorsResponse(b []byte, v *ListActionConnectorsRespons
 		b = append(b, `,"RequestId":`...)
 		b = awsjson.AppendString(b, *v.RequestId)
 	}
+	if v.Status != nil {
+		b = append(b, `,"Status":`...)
+		b = strconv.AppendInt(b, int64(*v.Status), 10)
+	}
 	return awsjson.Close(b, start)
 }
 
@@ -367,6 +395,10 @@ func appendListTagsForResourceResponse(b []byte, v *ListTagsForResourceResponse)
 	if v.RequestId != nil {
 		b = append(b, `,"RequestId":`...)
 		b = awsjson.AppendString(b, *v.RequestId)
+	}
+	if v.Status != nil {
+		b = append(b, `,"Status":`...)
+		b = strconv.AppendInt(b, int64(*v.Status), 10)
 	}
 	return awsjson.Close(b, start)
 }
@@ -384,6 +416,10 @@ func appendListVPCConnectionsResponse(b []byte, v *ListVPCConnectionsResponse) [
 	if v.RequestId != nil {
 		b = append(b, `,"RequestId":`...)
 		b = awsjson.AppendString(b, *v.RequestId)
+	}
+	if v.Status != nil {
+		b = append(b, `,"Status":`...)
+		b = strconv.AppendInt(b, int64(*v.Status), 10)
 	}
 	return awsjson.Close(b, start)
 }
@@ -660,6 +696,10 @@ func appendSearchActionConnectorsResponse(b []byte, v *SearchActionConnectorsRes
 		b = append(b, `,"RequestId":`...)
 		b = awsjson.AppendString(b, *v.RequestId)
 	}
+	if v.Status != nil {
+		b = append(b, `,"Status":`...)
+		b = strconv.AppendInt(b, int64(*v.Status), 10)
+	}
 	if v.ActionConnectorSummaries != nil {
 		b = append(b, `,"ActionConnectorSummaries":`...)
 		b = appendActionConnectorSummaryList(b, v.ActionConnectorSummaries)
@@ -719,6 +759,10 @@ func appendTagResourceResponse(b []byte, v *TagResourceResponse) []byte {
 		b = append(b, `,"RequestId":`...)
 		b = awsjson.AppendString(b, *v.RequestId)
 	}
+	if v.Status != nil {
+		b = append(b, `,"Status":`...)
+		b = strconv.AppendInt(b, int64(*v.Status), 10)
+	}
 	return awsjson.Close(b, start)
 }
 
@@ -746,6 +790,10 @@ func appendUntagResourceResponse(b []byte, v *UntagResourceResponse) []byte {
 		b = append(b, `,"RequestId":`...)
 		b = awsjson.AppendString(b, *v.RequestId)
 	}
+	if v.Status != nil {
+		b = append(b, `,"Status":`...)
+		b = strconv.AppendInt(b, int64(*v.Status), 10)
+	}
 	return awsjson.Close(b, start)
 }
 
@@ -762,6 +810,10 @@ func appendUpdateActionConnectorPermissionsResponse(b []byte, v *UpdateActionCon
 	if v.RequestId != nil {
 		b = append(b, `,"RequestId":`...)
 		b = awsjson.AppendString(b, *v.RequestId)
+	}
+	if v.Status != nil {
+		b = append(b, `,"Status":`...)
+		b = strconv.AppendInt(b, int64(*v.Status), 10)
 	}
 	if v.Permissions != nil {
 		b = append(b, `,"Permissions":`...)
@@ -788,6 +840,10 @@ func appendUpdateActionConnectorResponse(b []byte, v *UpdateActionConnectorRespo
 		b = append(b, `,"UpdateStatus":`...)
 		b = awsjson.AppendString(b, *v.UpdateStatus)
 	}
+	if v.Status != nil {
+		b = append(b, `,"Status":`...)
+		b = strconv.AppendInt(b, int64(*v.Status), 10)
+	}
 	return awsjson.Close(b, start)
 }
 
@@ -812,6 +868,10 @@ func appendUpdateVPCConnectionResponse(b []byte, v *UpdateVPCConnectionResponse)
 	if v.RequestId != nil {
 		b = append(b, `,"RequestId":`...)
 		b = awsjson.AppendString(b, *v.RequestId)
+	}
+	if v.Status != nil {
+		b = append(b, `,"Status":`...)
+		b = strconv.AppendInt(b, int64(*v.Status), 10)
 	}
 	return awsjson.Close(b, start)
 }
