@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/penstock-io/penstock/internal/appint"
 	"github.com/penstock-io/penstock/internal/fault"
 	"github.com/penstock-io/penstock/internal/secret"
 	"github.com/penstock-io/penstock/internal/statements"
@@ -40,13 +41,18 @@ type World struct {
 	Warehouses   *warehouses.Service
 	Statements   *statements.Service
 
+	// AppIntegrations has the quotas and rules of AWS until Relax. The connector profiles
+	// are "test" and the name of the vendor.
+	AppIntegrations *appint.Service
+
 	// Supervised makes every request be followed by what supervise does.
 	Supervised bool
 	// Broken is whether Break was called.
 	Broken bool
 
-	t  testing.TB
-	db string
+	t      testing.TB
+	db     string
+	stores appint.Stores
 
 	mu  sync.Mutex
 	now time.Time
@@ -70,7 +76,7 @@ func New(t testing.TB) *World {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &World{t: t, db: filepath.Join(dir, sqlite.FileName), now: Start}
+	w := &World{t: t, db: filepath.Join(dir, sqlite.FileName), stores: db.AppIntegrations(), now: Start}
 	w.Warehouses = warehouses.NewService(warehouses.Config{
 		Partition: "aws", Region: wiretest.Region, Account: wiretest.Account,
 		Warehouses: db.Warehouses(), Clusters: db.Warehouses(), Namespaces: db.Warehouses(), Workgroups: db.Warehouses(), Partners: db.Warehouses(),
@@ -80,10 +86,22 @@ func New(t testing.TB) *World {
 		Store: db.Integrations(), Policies: db.Policies(), Sources: w, Targets: w.Warehouses, Now: w.Now, NewID: w.newID, Notify: func() {},
 	})
 	w.Statements = statements.NewService(statements.Config{Store: db.Statements(), Results: db.Statements(), Now: w.Now, NewID: w.newID, Notify: func() {}})
+	w.Relax(false, appint.DefaultQuotas())
 	w.Must(w.Warehouses.EnsureDefault(t.Context()))
 	w.Supervise()
 	return w
 }
+
+// Relax makes AppIntegrations anew with other rules over the same store.
+func (w *World) Relax(reassociate bool, q appint.Quotas) {
+	w.AppIntegrations = appint.NewService(appint.Config{
+		Partition: "aws", Region: wiretest.Region, Account: wiretest.Account, Stores: w.stores, Profiles: w, Now: w.Now, NewID: w.newID, Notify: func() {},
+		Quotas: q, Reassociate: reassociate,
+	})
+}
+
+// Profiles implements appint.Profiles.
+func (w *World) Profiles(vendor string) []string { return []string{"test", vendor} }
 
 // Must fails the test on an error.
 func (w *World) Must(err error) {

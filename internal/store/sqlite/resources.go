@@ -148,7 +148,7 @@ func (k *resourceKind[T]) room(ctx context.Context, t *sql.Tx, v *T, max int) er
 		return err
 	}
 	if count >= max {
-		return fault.New(fault.Limit, k.subject, "there are %d %ss%s and at most %d are allowed; delete one, or raise the quota in the server's configuration", count, k.subject, where, max)
+		return fault.New(fault.Limit, k.subject, "there are %d %ss%s and at most %d are allowed; delete one first", count, k.subject, where, max)
 	}
 	return nil
 }
