@@ -72,6 +72,17 @@ type APIKey struct {
 	Prefix string // before the key: "Bearer "
 }
 
+// Index makes the actions of a catalogue that was put together elsewhere findable by id. Of two with one id the
+// first counts.
+func (c *Catalogue) Index() {
+	c.byID = make(map[string]*Action, len(c.Actions))
+	for _, a := range c.Actions {
+		if c.byID[a.ID] == nil {
+			c.byID[a.ID] = a
+		}
+	}
+}
+
 // Action finds an action by its id.
 func (c *Catalogue) Action(id string) (*Action, bool) {
 	a, ok := c.byID[id]

@@ -180,7 +180,7 @@ func TestDocumentsFollowTheRules(t *testing.T) {
 				if p.Style == "url" {
 					p = &Paging{Argument: NextPage}
 				}
-				if _, ok := schema.Properties[p.Argument]; !ok && a.ID != "ListOnlineMeetings" {
+				if _, ok := schema.Properties[p.Argument]; !ok {
 					t.Errorf("%s %s: pages by %q, which is no argument", typ, a.ID, p.Argument)
 				}
 				if _, ok := schema.Properties[p.Limit]; !ok && p.Limit != "" {

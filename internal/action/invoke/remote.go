@@ -1,0 +1,314 @@
+package invoke
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/penstock-io/penstock/internal/action/catalog"
+)
+
+// toolCache keeps the tools of remote servers for a short while: a list of actions and a call that follows it
+// should not ask twice.
+type toolCache struct {
+	mu   sync.Mutex
+	seen map[stateKey]cachedTools
+}
+
+type cachedTools struct {
+	catalogue *catalog.Catalogue
+	until     time.Time
+}
+
+const (
+	toolsFor    = time.Minute
+	maxToolSets = 1024
+	maxTools    = 1000
+)
+
+// remoteCatalogue makes a catalogue of the tools of a remote MCP server.
+func (e *Engine) remoteCatalogue(ctx context.Context, c Connector) (*catalog.Catalogue, error) {
+	if e.Remote == nil {
+		return nil, noRemote(&c)
+	}
+	key := stateKey{c.ID, c.BaseURL}
+	e.tools.mu.Lock()
+	cached, ok := e.tools.seen[key]
+	e.tools.mu.Unlock()
+	if ok && e.Now().Before(cached.until) {
+		return cached.catalogue, nil
+	}
+	return e.freshTools(ctx, c, key)
+}
+
+// Forget drops what is kept of a connector's remote tools, so that they are asked for again.
+func (e *Engine) Forget(c Connector) {
+	e.tools.mu.Lock()
+	defer e.tools.mu.Unlock()
+	delete(e.tools.seen, stateKey{c.ID, c.BaseURL})
+}
+
+func (e *Engine) freshTools(ctx context.Context, c Connector, key stateKey) (*catalog.Catalogue, error) {
+	r, err := e.remoteRun(ctx, &Call{Connector: c})
+	if err != nil {
+		return nil, err
+	}
+	client := r.client()
+	tools, err := e.Remote.Tools(ctx, c.BaseURL, client)
+	if err != nil {
+		return nil, r.remoteError(ctx, client, err, false)
+	}
+	known := &catalog.Catalogue{Type: TypeMCP, Title: c.BaseURL}
+	for _, t := range tools[:min(len(tools), maxTools)] {
+		a, err := catalog.Compile(t.Name, t.Schema)
+		if err != nil {
+			known.Notes = append(known.Notes, "The tool "+t.Name+" cannot be used: the schema of its arguments is not valid.")
+			continue
+		}
+		a.Name, a.Description, a.Method, a.Path = t.Title, t.Description, http.MethodPost, "/"
+		if a.Name == "" {
+			a.Name = t.Name
+		}
+		a.Write, a.Destructive, a.Answer = !t.ReadOnly, t.Destructive, catalog.AnswerAny
+		known.Actions = append(known.Actions, a)
+	}
+	known.Index()
+	e.tools.mu.Lock()
+	defer e.tools.mu.Unlock()
+	if len(e.tools.seen) >= maxToolSets {
+		clear(e.tools.seen)
+	}
+	if e.tools.seen == nil {
+		e.tools.seen = map[stateKey]cachedTools{}
+	}
+	e.tools.seen[key] = cachedTools{known, e.Now().Add(toolsFor)}
+	return known, nil
+}
+
+// remoteRun prepares requests to a remote server: its credentials and its way out are those of any connector.
+func (e *Engine) remoteRun(ctx context.Context, call *Call) (*run, error) {
+	if e.Remote == nil {
+		return nil, noRemote(&call.Connector)
+	}
+	known := &catalog.Catalogue{Type: TypeMCP}
+	p := &plan{engine: e, call: call, connector: &call.Connector, catalogue: known, action: &catalog.Action{ID: call.Action}}
+	u, err := url.Parse(call.Connector.BaseURL)
+	if err != nil || u.Host == "" {
+		return nil, failure(AddressRefused, err, "The base endpoint %q of connector %q is not a URL like https://host/path.", call.Connector.BaseURL, call.Connector.ID)
+	}
+	p.base = u
+	r := &run{engine: e, call: call, plan: p, timeout: e.Timeout}
+	if _, err := r.secret(ctx); err != nil {
+		return nil, r.outOf(ctx, err)
+	}
+	return r, nil
+}
+
+// client makes the requests of an MCP session with the connector's credentials, which are renewed once if they
+// are refused. It follows no redirects.
+func (r *run) client() *http.Client {
+	return &http.Client{
+		Transport:     &remoteTransport{run: r},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// remoteTransport adds credentials to the requests of one call, which a session makes on several goroutines.
+type remoteTransport struct {
+	mu     sync.Mutex
+	run    *run
+	status int   // of the last answer that was none of success
+	err    error // of Tokens
+}
+
+func (t *remoteTransport) RoundTrip(in *http.Request) (*http.Response, error) {
+	resp, used, err := t.send(in)
+	if err == nil && resp.StatusCode == http.StatusUnauthorized && !used.Value.Empty() && (in.Body == nil || in.GetBody != nil) && t.renew(in, used) {
+		_ = resp.Body.Close()
+		resp, _, err = t.send(in)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.err != nil && err == nil {
+		_ = resp.Body.Close()
+		return nil, t.err
+	}
+	if err == nil && resp.StatusCode >= 300 && in.Method == http.MethodPost {
+		t.status = resp.StatusCode
+	}
+	return resp, err
+}
+
+// send makes one request with the token there is.
+func (t *remoteTransport) send(in *http.Request) (*http.Response, Token, error) {
+	out := in.Clone(in.Context())
+	if in.GetBody != nil {
+		body, err := in.GetBody()
+		if err != nil {
+			return nil, Token{}, err
+		}
+		out.Body = body
+	}
+	t.mu.Lock()
+	t.run.attempts++
+	token := t.run.token
+	var err error
+	if sameOrigin(out.URL, t.run.plan.base) {
+		err = t.run.authorize(out, nil)
+	}
+	t.mu.Unlock()
+	if err != nil {
+		return nil, token, err
+	}
+	resp, err := t.run.engine.transport(t.run.plan).RoundTrip(out)
+	return resp, token, err
+}
+
+// renew asks for another token, once for the call.
+func (t *remoteTransport) renew(in *http.Request, used Token) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.run.renewed {
+		return false
+	}
+	t.run.renewed = true
+	token, err := t.run.plan.connector.Auth.Tokens.Refresh(in.Context(), used)
+	if err != nil {
+		t.err = err
+		return false
+	}
+	t.run.token = token
+	return true
+}
+
+// remoteArguments validates the arguments of a tool.
+func (e *Engine) remoteArguments(ctx context.Context, call *Call) (json.RawMessage, error) {
+	_, action, err := e.allowed(ctx, &call.Connector, call.Action)
+	if err != nil {
+		return nil, err
+	}
+	args, err := arguments(action.ID, call.Arguments)
+	if err != nil {
+		return nil, err
+	}
+	violations, err := action.Validate(args)
+	if err != nil {
+		return nil, err
+	}
+	if len(violations) > 0 {
+		return nil, invalid(action.ID, violations...)
+	}
+	text, err := marshal(args)
+	return text, err
+}
+
+func (e *Engine) renderRemote(ctx context.Context, call *Call) (Rendered, error) {
+	args, err := e.remoteArguments(ctx, call)
+	if err != nil {
+		return Rendered{}, err
+	}
+	_, action, err := e.allowed(ctx, &call.Connector, call.Action)
+	if err != nil {
+		return Rendered{}, err
+	}
+	body, err := marshal(map[string]any{"jsonrpc": "2.0", "method": "tools/call", "params": map[string]any{"name": call.Action, "arguments": args}})
+	if err != nil {
+		return Rendered{}, err
+	}
+	u, err := url.Parse(call.Connector.BaseURL)
+	if err != nil {
+		return Rendered{}, failure(AddressRefused, err, "The base endpoint of connector %q is not a URL.", call.Connector.ID)
+	}
+	header := http.Header{"Content-Type": {"application/json"}, "Accept": {"application/json, text/event-stream"}}
+	p := &plan{engine: e, connector: &call.Connector, catalogue: &catalog.Catalogue{}}
+	p.maskedCredentials(header, u)
+	return Rendered{Method: http.MethodPost, URL: u.String(), Header: header, Body: body, Write: action.Write,
+		Notes: []string{"The call is made within a session with the remote MCP server, which begins with requests of its own."}}, nil
+}
+
+func (e *Engine) invokeRemote(ctx context.Context, r *run) (Result, error) {
+	args, err := e.remoteArguments(ctx, r.call)
+	if err != nil {
+		return Result{}, err
+	}
+	known, action, err := e.allowed(ctx, &r.call.Connector, r.call.Action)
+	if err != nil {
+		return Result{}, err
+	}
+	ready, err := e.remoteRun(ctx, r.call)
+	if err != nil {
+		return Result{}, err
+	}
+	timeout := r.timeout
+	*r = *ready
+	r.timeout, r.plan.action = timeout, action
+	done, err := e.states.enter(ctx, e, &r.call.Connector, known)
+	if err != nil {
+		return Result{}, err
+	}
+	client := r.client()
+	text, failed, err := e.Remote.Call(ctx, r.call.Connector.BaseURL, client, r.call.Action, args)
+	if err != nil {
+		err = r.remoteError(ctx, client, err, action.Write)
+		done(err)
+		return Result{}, err
+	}
+	done(nil)
+	a := &answer{status: http.StatusOK, header: http.Header{"Content-Type": {"application/json"}}, body: text, isJSON: true}
+	if failed {
+		said := r.hide(strings.Join(toolText(text), "; "))
+		said = strings.ToValidUTF8(said[:min(len(said), maxSaid)], "")
+		f := failure(VendorInvalid, nil, "The tool %s says that it failed%s.", r.call.Action, colon(said))
+		f.Vendor = said
+		return Result{}, f
+	}
+	return r.result(a), nil
+}
+
+// toolText collects the texts of a tool's result.
+func toolText(result []byte) []string {
+	var r struct {
+		Content []struct{ Text string } `json:"content"`
+	}
+	if json.Unmarshal(result, &r) != nil {
+		return nil
+	}
+	var out []string
+	for _, c := range r.Content {
+		if c.Text != "" {
+			out = append(out, c.Text)
+		}
+	}
+	return out
+}
+
+// remoteError classifies an error of an MCP session.
+func (r *run) remoteError(ctx context.Context, client *http.Client, err error, write bool) error {
+	var known *Error
+	if errors.As(err, &known) {
+		return known
+	}
+	status := 0
+	if t, ok := client.Transport.(*remoteTransport); ok {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if t.err != nil {
+			return r.outOf(ctx, t.err)
+		}
+		status = t.status
+	}
+	if status >= 300 && ctx.Err() == nil {
+		return r.refusal(&answer{status: status, header: http.Header{}})
+	}
+	out := r.unreachable(ctx, &request{url: r.plan.base, read: !write}, err, true)
+	if out.Code == VendorUnreachable {
+		out = failure(VendorUnreachable, out.fault.Err, "The MCP server of connector %q cannot be used: %s.", r.plan.connector.ID, r.cause(err))
+		out.Unknown = write
+	}
+	return out
+}
