@@ -39,8 +39,8 @@ func Demo(ctx context.Context, c config.Config, out io.Writer, terminal bool, b 
 			return ctx.Err()
 		case a := <-addr:
 			err := demo.Run(ctx, demo.Options{
-				Endpoint: "http://" + a, Region: c.Region, AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey.Reveal(),
-				Files: 300, RowsPerFile: 100, Writers: 4, Out: out, Redraw: terminal, Program: os.Args[0],
+				Endpoint: "http://" + a, Region: c.Region, Account: c.AccountID, AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey.Reveal(),
+				Items: 20_000, Changes: 3000, Files: 300, RowsPerFile: 100, Writers: 4, Out: out, Redraw: terminal, Program: os.Args[0],
 			})
 			if err == nil && terminal {
 				fmt.Fprint(out, "\nThe server keeps running for you to try these; Ctrl-C stops it and deletes its data.\n")

@@ -143,18 +143,12 @@ func (e *engine) Connect(ctx context.Context, database, user string) (sql.Conn, 
 	return conn{s}, nil
 }
 
-// ReplicaState is sql.Warehouse. No table is replicated yet.
-func (e *engine) ReplicaState(context.Context, string, string, string) (state, reason string, ok bool, err error) {
-	return "", "", false, nil
+// Replica is supervise.Engine.
+func (e *engine) Replica(ctx context.Context, i zeroetl.Integration, schema change.Schema) (supervise.TableReplica, error) {
+	return e.Warehouse.Replica(ctx, i.Destination.Database, duckdb.ReplicaSpec{
+		IntegrationID: i.ID, Schema: schema, TruncateColumns: i.Destination.TruncateColumns, AcceptInvChars: i.Destination.AcceptInvChars,
+	})
 }
-
-// Replica is supervise.Engine. No table is replicated yet.
-func (e *engine) Replica(context.Context, zeroetl.Integration, change.Schema) (supervise.TableReplica, error) {
-	return nil, fault.New(fault.Unsupported, zeroetl.SubjectDestination, "tables are not replicated yet")
-}
-
-// DropReplica is supervise.Engine.
-func (e *engine) DropReplica(context.Context, string, string) error { return nil }
 
 // conn is a DuckDB session as the SQL edge's Conn.
 type conn struct{ *duckdb.Session }

@@ -125,10 +125,6 @@ func (s *Service) Create(ctx context.Context, caller identity.Caller, p CreatePa
 	if err := s.Authorized(ctx, i); err != nil {
 		return Integration{}, err
 	}
-	if src.kind == SourceDynamoDB {
-		return Integration{}, fault.New(fault.Unsupported, SubjectSource,
-			"the table %q can be read, but DynamoDB sources arrive in a later release of Penstock; S3 buckets work today", src.name)
-	}
 	if err := s.store.IntegrationCreate(ctx, i, MaxPerTarget); err != nil {
 		return Integration{}, err
 	}

@@ -200,7 +200,6 @@ func TestCreateRefuses(t *testing.T) {
 		{"a target that is not available", func(p *zeroetl.CreateParams) {
 			p.TargetARN = "arn:aws:redshift:us-east-1:123456789012:namespace:busy"
 		}, fault.State, zeroetl.SubjectTargetState, "not available"},
-		{"a table", func(p *zeroetl.CreateParams) { p.SourceARN, p.KMSKeyID = table, "k" }, fault.Unsupported, zeroetl.SubjectSource, "later release"},
 		{"a name that is taken", func(p *zeroetl.CreateParams) { p.Name = "taken" }, fault.AlreadyExists, zeroetl.SubjectIntegration, `"taken"`},
 		{"a pair that is joined", func(p *zeroetl.CreateParams) { p.SourceARN = "arn:aws:s3:::taken" }, fault.AlreadyExists, zeroetl.SubjectIntegration, "already"},
 		{"a pair that is joined, in another form", func(p *zeroetl.CreateParams) {
