@@ -55,7 +55,7 @@ aws() {
   if [ "$1 $2" = "redshift create-integration" ]; then
     while command aws redshift describe-integrations --query 'Integrations[].Status' --output text | grep -q creating; do sleep 0.1; done
   fi
-  if [ "$1" = "s3" ] && [ "$2" = "cp" ]; then sleep 1; fi
+  if [ "$1" = "s3" ] && [ "$2" = "cp" ] || [ "$2" = "update-item" ]; then sleep 1; fi
 }
 `
 
@@ -98,7 +98,7 @@ func TestREADME(t *testing.T) {
 	if err := cmd.Run(); err != nil {
 		t.Fatalf("%v\nstdout:\n%s\nstderr:\n%s", err, stdout.String(), stderr.String())
 	}
-	for _, want := range []string{"orders-to-default\tactive", "FINISHED", `"stringValue": "Ada"`, `"longValue": 2`} {
+	for _, want := range []string{"customers-to-default\tactive", "orders-to-default\tactive", `"stringValue": "99.95"`, `"stringValue": "Grace"`, `"stringValue": "new"`, "FINISHED", `"stringValue": "Ada"`, `"longValue": 2`} {
 		if !strings.Contains(stdout.String(), want) {
 			t.Errorf("the output lacks %q:\n%s", want, stdout.String())
 		}
