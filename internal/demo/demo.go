@@ -1,4 +1,5 @@
-// Package demo shows the main job on a running server: files dropped into a bucket appear as rows.
+// Package demo shows the main jobs on a running server: a table is copied into the warehouse and followed, and
+// files dropped into a bucket appear as rows.
 //
 // It is a program of the kind a user would write. Everything it does goes through the AWS SDK and the
 // server's port; it knows nothing of the server's insides.
@@ -16,6 +17,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/redshift"
 	redshifttypes "github.com/aws/aws-sdk-go-v2/service/redshift/types"
 	"github.com/aws/aws-sdk-go-v2/service/redshiftdata"
@@ -28,9 +30,11 @@ import (
 // Options say where the server is and how much to show.
 type Options struct {
 	Endpoint        string // http://127.0.0.1:1234
-	Region          string
+	Region, Account string
 	AccessKeyID     string
 	SecretAccessKey string
+	Items           int // in the table that is followed
+	Changes         int // made to it while it is followed
 	Files           int // how many to drop; one of them is bad on purpose
 	RowsPerFile     int
 	Writers         int
@@ -40,6 +44,8 @@ type Options struct {
 }
 
 const (
+	table       = "demo-customers"
+	database    = "customers"
 	bucket      = "demo-orders"
 	prefix      = "incoming/"
 	integration = "demo-orders-integration"
@@ -49,6 +55,7 @@ const (
 
 type demo struct {
 	Options
+	dynamodb *dynamodb.Client
 	s3       *s3.Client
 	redshift *redshift.Client
 	data     *redshiftdata.Client
@@ -65,8 +72,13 @@ func Run(ctx context.Context, o Options) error {
 	}
 	d := &demo{
 		Options: o, acked: map[string]time.Time{},
+		dynamodb: dynamodb.NewFromConfig(cfg),
 		s3:       s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }),
 		redshift: redshift.NewFromConfig(cfg), data: redshiftdata.NewFromConfig(cfg),
+	}
+	fmt.Fprintf(d.Out, "Penstock at %s, used through the AWS SDK like AWS itself.\n", d.Endpoint)
+	if err := d.follow(ctx); err != nil {
+		return err
 	}
 	if err := d.prepare(ctx); err != nil {
 		return err
@@ -91,7 +103,7 @@ func (d *demo) step(what string, do func() (string, error)) error {
 }
 
 func (d *demo) prepare(ctx context.Context) error {
-	fmt.Fprintf(d.Out, "Penstock at %s, used through the AWS SDK like AWS itself.\n\n", d.Endpoint)
+	fmt.Fprint(d.Out, "\n2. Files: a bucket whose files load themselves.\n\n")
 	err := d.step("s3 create-bucket "+bucket, func() (string, error) {
 		_, err := d.s3.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String(bucket)})
 		return "made", err
@@ -99,7 +111,10 @@ func (d *demo) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = d.step("redshift create-integration "+integration, func() (string, error) { return d.integrate(ctx) })
+	err = d.step("redshift create-integration "+integration, func() (string, error) {
+		_, err := d.integrate(ctx, integration, "arn:aws:s3:::"+bucket)
+		return "active", err
+	})
 	if err != nil {
 		return err
 	}
@@ -125,15 +140,15 @@ func first(s string, n int) string {
 	return s[:n] + "..."
 }
 
-// integrate joins the bucket to the default warehouse and waits until the integration is active.
-func (d *demo) integrate(ctx context.Context) (string, error) {
+// integrate joins a source to the default warehouse, waits until the integration is active, and returns its id.
+func (d *demo) integrate(ctx context.Context, name, source string) (string, error) {
 	clusters, err := d.redshift.DescribeClusters(ctx, &redshift.DescribeClustersInput{ClusterIdentifier: aws.String("default")})
 	if err != nil {
 		return "", err
 	}
 	made, err := d.redshift.CreateIntegration(ctx, &redshift.CreateIntegrationInput{
-		IntegrationName: aws.String(integration),
-		SourceArn:       aws.String("arn:aws:s3:::" + bucket),
+		IntegrationName: aws.String(name),
+		SourceArn:       aws.String(source),
 		TargetArn:       clusters.Clusters[0].ClusterNamespaceArn,
 	})
 	if err != nil {
@@ -146,7 +161,7 @@ func (d *demo) integrate(ctx context.Context) (string, error) {
 		}
 		switch i := out.Integrations[0]; i.Status {
 		case redshifttypes.ZeroETLIntegrationStatusActive:
-			return "active", nil
+			return (*made.IntegrationArn)[strings.LastIndexByte(*made.IntegrationArn, ':')+1:], nil
 		case redshifttypes.ZeroETLIntegrationStatusCreating:
 		default:
 			return "", fmt.Errorf("integration is %s: %+v", i.Status, i.Errors)
@@ -264,7 +279,7 @@ type seen struct {
 
 // watch draws a line or a picture of progress until nothing is left to load.
 func (d *demo) watch(ctx context.Context) error {
-	drawn := 0
+	view := screen{demo: d}
 	for {
 		s, err := d.look(ctx)
 		if err != nil {
@@ -273,7 +288,7 @@ func (d *demo) watch(ctx context.Context) error {
 		d.mu.Lock()
 		put := len(d.acked)
 		d.mu.Unlock()
-		drawn = d.draw(put, s, drawn)
+		view.files(put, s)
 		if int(s.loaded+s.failed) == d.Files {
 			return nil
 		}

@@ -8,26 +8,43 @@ import (
 	"time"
 )
 
-// draw shows progress and returns how many lines it drew, which the next call draws over on a terminal.
-func (d *demo) draw(put int, s seen, drawn int) int {
-	if !d.Redraw {
-		fmt.Fprintf(d.Out, "  files put %4d  loaded %4d  refused %d   rows in table %7d   freshness %s\n",
-			put, s.loaded, s.failed, s.rows, freshness(s.fresh))
-		return 0
+// every is how often progress is printed where it cannot be drawn over.
+const every = time.Second
+
+// screen draws lines of progress over the last ones.
+type screen struct {
+	*demo
+	drawn   int
+	printed time.Time
+}
+
+// show draws the lines on a terminal; elsewhere it prints the short form now and then.
+func (s *screen) show(lines []string, short string, last bool) {
+	if !s.Redraw {
+		if last || time.Since(s.printed) >= every {
+			s.printed = time.Now()
+			fmt.Fprintln(s.Out, "  "+short)
+		}
+		return
 	}
-	lines := []string{
-		fmt.Sprintf("  source   %s %4d files %8d rows", bar(put, d.Files), put, put*d.RowsPerFile),
-		fmt.Sprintf("  table    %s %4d files %8d rows", bar(int(s.loaded), d.Files), s.loaded, s.rows),
-		fmt.Sprintf("  refused  %d file", s.failed),
-		fmt.Sprintf("  freshness (PUT acknowledged to row visible)  %s", freshness(s.fresh)),
-	}
-	if drawn > 0 {
-		fmt.Fprintf(d.Out, "\x1b[%dA", drawn)
+	if s.drawn > 0 {
+		fmt.Fprintf(s.Out, "\x1b[%dA", s.drawn)
 	}
 	for _, line := range lines {
-		fmt.Fprintf(d.Out, "\x1b[2K%s\n", line)
+		fmt.Fprintf(s.Out, "\x1b[2K  %s\n", line)
 	}
-	return len(lines)
+	s.drawn = len(lines)
+}
+
+// files shows the progress of files.
+func (s *screen) files(put int, now seen) {
+	s.show([]string{
+		fmt.Sprintf("source   %s %4d files %8d rows", bar(put, s.Files), put, put*s.RowsPerFile),
+		fmt.Sprintf("table    %s %4d files %8d rows", bar(int(now.loaded), s.Files), now.loaded, now.rows),
+		fmt.Sprintf("refused  %d file", now.failed),
+		fmt.Sprintf("freshness (PUT acknowledged to row visible)  %s", freshness(now.fresh)),
+	}, fmt.Sprintf("files put %4d  loaded %4d  refused %d   rows in table %7d   freshness %s",
+		put, now.loaded, now.failed, now.rows, freshness(now.fresh)), int(now.loaded+now.failed) == s.Files)
 }
 
 func bar(n, of int) string {
@@ -36,6 +53,7 @@ func bar(n, of int) string {
 	return strings.Repeat("█", full) + strings.Repeat("░", width-full)
 }
 
+// freshness says how long it took from the source's word to the row, for the middle and the slowest of 100.
 func freshness(all []time.Duration) string {
 	if len(all) == 0 {
 		return "p50 -  p99 -"
@@ -74,6 +92,10 @@ Try it yourself:
   eval "$(%s env --listen %s)"
   aws s3 ls s3://%s/%s
   aws redshift describe-integrations
+  aws dynamodb update-item --table-name %s --key '{"id":{"S":"c-00001"}}' \
+       --update-expression "SET note = :n" --expression-attribute-values '{":n":{"S":"hello"}}'
+  aws redshift-data execute-statement --cluster-identifier default --database %s \
+       --sql "SELECT id, \"value\".\"note\".\"S\"::varchar FROM public.\"%s\" WHERE id = 'c-00001'"
   id=$(aws redshift-data execute-statement --cluster-identifier default --database dev \
        --sql "SELECT count(*) FROM orders" --query Id --output text)
   aws redshift-data describe-statement --id "$id" --query Status
@@ -81,6 +103,6 @@ Try it yourself:
   echo "999999,me,1.50,2026-01-02 03:04:05" | aws s3 cp - s3://%s/%smine.csv
 `, s.loaded, s.rows, freshness(s.fresh), find,
 		text(bad[0][0]), text(bad[0][1]), text(bad[0][2]), text(bad[0][3]), text(bad[0][4]),
-		d.Program, strings.TrimPrefix(d.Endpoint, "http://"), bucket, prefix, bucket, prefix)
+		d.Program, strings.TrimPrefix(d.Endpoint, "http://"), bucket, prefix, table, database, table, bucket, prefix)
 	return nil
 }
