@@ -33,6 +33,7 @@ build: ## build bin/penstock (the first build compiles the embedded engines: som
 
 bench: build ## measure the figures of docs/benchmarks.md, each beside its baseline
 	$(GO) run ./test/bench -binary bin/penstock $(BENCH)
+	$(GO) run ./test/bench/dynamodb $(BENCH_DYNAMODB)
 
 generate: ## regenerate internal/awsapi from api-models
 	$(GO) run ./tools/apigen

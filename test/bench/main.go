@@ -45,6 +45,9 @@ func lines() []line {
 		{"memory", memory},
 		{"start", startup},
 		{"describe-integrations", describeIntegrations},
+		{"table-snapshot", tableSnapshot},
+		{"table-drain", tableDrain},
+		{"table-freshness", tableFreshness},
 	}
 }
 
