@@ -138,7 +138,7 @@ func (s *Session) run(ctx context.Context, stmt dialect.Statement, id string, ou
 	case *dialect.Commit:
 		return Outcome{}, s.end(ctx, s.commit)
 	case *dialect.Rollback:
-		return Outcome{}, s.end(ctx, func(context.Context) error { return s.conn.Rollback() })
+		return Outcome{}, s.end(ctx, func(context.Context) error { return errors.Join(s.conn.Rollback(), s.followPath(ctx)) })
 	case *dialect.Set:
 		return Outcome{}, s.set(ctx, stmt)
 	case *dialect.Reset:
@@ -243,7 +243,20 @@ func (s *Session) query(ctx context.Context, q *dialect.Query, id string, out Si
 		}
 		return nil
 	})
+	if err == nil && (q.Verb == "CREATE SCHEMA" || q.Verb == "DROP SCHEMA") {
+		err = s.followPath(ctx)
+	}
 	return result, err
+}
+
+// followPath sets the search path again after schemas came or went: the engine has those that were there when
+// it was set, and would make tables in one that is gone.
+func (s *Session) followPath(ctx context.Context) error {
+	v, ok := s.settings["search_path"]
+	if !ok {
+		return nil
+	}
+	return s.conn.SetSearchPath(ctx, splitList(v))
 }
 
 // stream runs one engine statement and passes its rows on.

@@ -593,6 +593,23 @@ func TestSettings(t *testing.T) {
 	if got := show("SHOW search_path"); got != "a, public" {
 		t.Errorf("search_path is %q", got)
 	}
+	// The engine is told again when there are other schemas, or there are after all not.
+	for text, want := range map[string][]string{
+		"CREATE SCHEMA a": {"begin", "run create", "commit", "search path a,public"},
+		"DROP SCHEMA a":   {"begin", "run drop", "commit", "search path a,public"},
+		"BEGIN":           {"begin"},
+	} {
+		if _, err := f.Run(t.Context(), text, "", &collect{}); err != nil {
+			t.Fatal(err)
+		}
+		f.heard(t, want...)
+		if text == "BEGIN" {
+			if _, err := f.Run(t.Context(), "ROLLBACK", "", &collect{}); err != nil {
+				t.Fatal(err)
+			}
+			f.heard(t, "rollback", "search path a,public")
+		}
+	}
 	if _, err := f.Run(t.Context(), "RESET search_path", "", &collect{}); err != nil {
 		t.Fatal(err)
 	}

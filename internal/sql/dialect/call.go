@@ -60,6 +60,8 @@ func (r *renderer) rewrite(n *node, sc *scope) bool {
 		return r.regexpCount(n, sc)
 	case "regexp_replace":
 		return r.regexpReplace(n, sc)
+	case "mod":
+		return r.mod(n, sc)
 	case "min":
 		return r.extreme(n, sc, "arg_min")
 	case "max":

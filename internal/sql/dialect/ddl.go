@@ -1,6 +1,10 @@
 package dialect
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/penstock-io/penstock/internal/fault"
+)
 
 // absentObjects are kinds of objects CREATE, ALTER and DROP know on Redshift and that are not offered.
 var absentObjects = map[string]bool{
@@ -342,6 +346,9 @@ func (p *parser) addColumn(b *alterTableBody) {
 		p.fail(unsupported("ALTER TABLE cannot add an IDENTITY column."))
 	}
 	b.action = func(r *renderer, table string) []string {
+		if cols, ok := r.columns(b.name); ok && (&relation{cols: cols}).column(c.name) != nil {
+			r.fail(fault.New(fault.AlreadyExists, SubjectRelation, "column %q of relation %q already exists", c.name, b.name.Table))
+		}
 		text := "ALTER TABLE " + table + " ADD COLUMN " + quoteName(c.name) + " " + c.typ.DuckDB
 		if c.def != nil {
 			text += " DEFAULT " + r.defaultText(c)

@@ -202,7 +202,7 @@ func TestPlainSQLIsLeftAlone(t *testing.T) {
 		"SELECT a.id FROM t a JOIN orders o ON a.id = o.order_id LEFT JOIN bar b ON true",
 		"WITH RECURSIVE c AS (SELECT 1 AS n UNION ALL SELECT n + 1 AS m FROM c WHERE n < 5) SELECT n FROM c",
 		"INSERT INTO orders SELECT * FROM orders WHERE total BETWEEN 1 AND 2",
-		"UPDATE t SET name = upper(name) || 'x' WHERE id = (SELECT max(order_id) FROM orders)",
+		"UPDATE t SET amount = amount * 2, flag = NOT flag WHERE id = (SELECT max(order_id) FROM orders)",
 		"DELETE FROM t WHERE NOT EXISTS (SELECT 1 FROM orders)",
 		"SELECT id FROM t WHERE name LIKE 'a%' GROUP BY id HAVING count(*) > 1",
 		"CREATE VIEW v AS SELECT id FROM t",

@@ -102,7 +102,16 @@ func (b *insertBody) render(r *renderer) []string {
 		return []string{r.take()}
 	}
 	if cols, ok := r.columns(b.target.name); ok {
-		r.assignQuery(b.query, b.types(cols))
+		types := b.types(cols)
+		checks, columns := r.fittedRows(b.query, types)
+		for i := range checks {
+			types[i].Length = 0 // checked around the query
+		}
+		r.assignQuery(b.query, types)
+		if checks != nil {
+			r.checkedRows(b.query, checks, columns)
+			return []string{r.take()}
+		}
 	}
 	r.query(b.query, &scope{})
 	return []string{r.take()}
@@ -144,7 +153,7 @@ func (r *renderer) assignQuery(q *query, types []Type) {
 			r.assignQuery(t.sub, types)
 		case t.sel != nil:
 			for i, it := range t.sel.items {
-				if it.expr.kind == nStar || it.expr.kind == nSeq {
+				if it.expr.star() != nil {
 					break
 				}
 				note(i, it.expr)
@@ -160,7 +169,8 @@ func (r *renderer) assignQuery(q *query, types []Type) {
 }
 
 // assign writes a value for a column of type t. Text that is a JSON object or array is taken as one by a
-// SUPER column; other text is a string. SUPER values go into other columns as a cast would have it.
+// SUPER column; other text is a string. SUPER values go into other columns as a cast would have it, and text
+// that is too long for its column into none.
 func (r *renderer) assign(n *node, t Type, sc *scope) {
 	c := r.class(n, sc)
 	switch {
@@ -176,6 +186,9 @@ func (r *renderer) assign(n *node, t Type, sc *scope) {
 		return
 	case t.Super() && c == cTime:
 		r.toSuper(n, sc)
+		return
+	case limited(t):
+		r.fit(n, t, sc)
 		return
 	case c == cSuper && t.DuckDB == "VARCHAR":
 		r.as(n, sc, asString, "")

@@ -23,6 +23,8 @@
 //     pattern, CONVERT, NVL, NVL2, DECODE, LISTAGG with WITHIN GROUP, CHARINDEX, LEN, BTRIM, REPLICATE, SHA2,
 //     REGEXP_SUBSTR, REGEXP_COUNT and REGEXP_REPLACE, APPROXIMATE COUNT, SUM and AVG of integers, IGNORE NULLS
 //     after a window function, and a quoted number beside a number in arithmetic.
+//   - What DuckDB would let pass is checked as the statement runs: a text that is assigned to a column it is too
+//     long for, and a divisor that is zero.
 //   - JSON_PARSE, JSON_SERIALIZE, CAN_JSON_PARSE, JSON_EXTRACT_PATH_TEXT, JSON_EXTRACT_ARRAY_ELEMENT_TEXT,
 //     JSON_ARRAY_LENGTH, ARRAY, OBJECT, ARRAY_CONCAT, ARRAY_FLATTEN, SPLIT_TO_ARRAY. Other functions of
 //     Redshift's that DuckDB lacks are macros (Macros).

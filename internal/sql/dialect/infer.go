@@ -202,7 +202,8 @@ var functions = func() map[string]function {
 		"substr", "left", "right", "replace", "split_part", "concat", "initcap", "reverse", "repeat", "replicate",
 		"lpad", "rpad", "md5", "sha", "sha1", "sha2", "func_sha1", "regexp_replace", "regexp_substr",
 		"regexp_extract", "translate", "quote_literal", "quote_ident", "json_extract_path_text",
-		"json_extract_array_element_text", "listagg", "string_agg", "group_concat", "chr", "to_hex")
+		"json_extract_array_element_text", "listagg", "string_agg", "group_concat", "chr", "to_hex",
+		"sql_fit", "sql_fit_char", "sql_fit_once", "sql_fit_char_once")
 	add(function{takes: takesText, gives: cInteger}, "length", "len", "char_length", "character_length",
 		"octet_length", "textlen", "strpos", "position", "charindex", "regexp_count", "regexp_instr", "ascii", "strtol",
 		"count")
@@ -220,7 +221,7 @@ var functions = func() map[string]function {
 		"timestamp_cmp", "months_between", "date_part_year")
 	add(function{takes: takesTime, gives: cText}, "to_char", "strftime")
 	add(function{takes: takesOne}, "coalesce", "nvl", "ifnull", "greatest", "least", "nullif", "nvl2", "decode")
-	add(function{sameAs: true}, "min", "max", "any_value", "first_value", "last_value", "lag", "lead", "nth_value",
+	add(function{sameAs: true}, "sql_divisor", "sql_divisor_once", "min", "max", "any_value", "first_value", "last_value", "lag", "lead", "nth_value",
 		"arg_max", "arg_min")
 	add(function{gives: cSuper}, "array", "object", "array_concat", "subarray", "array_flatten")
 	add(function{gives: cText}, "json_serialize", "json_typeof", "json_extract_string", "json_value", "json_type",

@@ -16,7 +16,7 @@ const jsonNumbers = "('UBIGINT', 'BIGINT', 'HUGEINT', 'UHUGEINT', 'DOUBLE')"
 
 // Macros returns the CREATE OR REPLACE MACRO statements for the functions rendered SQL calls besides
 // DuckDB's own. They are called by unqualified name, so they must be in a schema on the search path of every
-// session. Those whose names Redshift knows are called by users themselves; the others start with super_.
+// session. Those whose names Redshift knows are called by users themselves; the others start with super_ or sql_.
 //
 //	json_typeof(j)                  'object', 'array', 'string', 'number', 'boolean' or 'null'
 //	is_array(j), is_object(j), is_scalar(j), is_varchar(j), is_char(j), is_boolean(j),
@@ -35,6 +35,11 @@ const jsonNumbers = "('UBIGINT', 'BIGINT', 'HUGEINT', 'UHUGEINT', 'DOUBLE')"
 //	super_text(t)                   a text for a SUPER column: JSON objects and arrays as such, others as strings
 //	super_concat(a, b), super_flatten(j)
 //	                                ARRAY_CONCAT and ARRAY_FLATTEN
+//	sql_divisor(d)                  a divisor; ends the statement if it is zero
+//	sql_fit(t, n), sql_fit_char(t, n)
+//	                                a text for a VARCHAR(n) or CHAR(n); ends the statement if it is too long
+//	sql_divisor_once(d), sql_fit_once(t, n), sql_fit_char_once(t, n)
+//	                                the same, slower, for what must not be computed twice
 func Macros() []string {
 	is := func(name, condition string) string {
 		return "CREATE OR REPLACE MACRO " + name + "(j) AS coalesce(" + condition + ", false)"
@@ -47,7 +52,18 @@ func Macros() []string {
 		return "CAST(" + a + " > " + b + " AS INTEGER) - CAST(" + a + " < " + b + " AS INTEGER)"
 	}
 	text := func(j string) string { return "json_extract_string(" + j + ", '$')" }
+	tooLong := func(typ string) string { return "error('value too long for type " + typ + "(' || n || ')')" }
+	once := func(macro, more string) string {
+		return "CREATE OR REPLACE MACRO " + macro + "_once(t" + more + ") AS list_transform([t], lambda x: " + macro + "(x" + more + "))[1]"
+	}
 	return []string{
+		"CREATE OR REPLACE MACRO sql_divisor(d) AS CASE WHEN d = 0 THEN error('division by zero') ELSE d END",
+		`CREATE OR REPLACE MACRO sql_fit(t, n) AS CASE WHEN strlen(t) > n THEN
+			CASE WHEN strlen(rtrim(t)) > n THEN ` + tooLong("character varying") + ` ELSE left(t, length(t) - CAST(strlen(t) - n AS BIGINT)) END ELSE t END`,
+		"CREATE OR REPLACE MACRO sql_fit_char(t, n) AS CASE WHEN strlen(rtrim(t)) > n THEN " + tooLong("character") + " ELSE rtrim(t) END",
+		once("sql_divisor", ""),
+		once("sql_fit", ", n"),
+		once("sql_fit_char", ", n"),
 		`CREATE OR REPLACE MACRO json_typeof(j) AS CASE WHEN json_type(j) = 'VARCHAR' THEN 'string'
 			WHEN json_type(j) IN ` + jsonNumbers + ` THEN 'number' ELSE lower(json_type(j)) END`,
 		is("is_array", "json_type(j) = 'ARRAY'"),

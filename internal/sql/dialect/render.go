@@ -310,7 +310,7 @@ func (r *renderer) keepsName(n *node, sc *scope) bool {
 	if res.known {
 		return res.class != cSuper || len(n.parts) == res.base
 	}
-	return len(n.parts) > 1 || n.parts[0].quoted || n.parts[0].name != "sysdate"
+	return len(n.parts) > 1 || n.parts[0].quoted || n.parts[0].name != "sysdate" && !userWords[n.parts[0].name]
 }
 
 // outputName is the name Redshift gives an unnamed expression, "" for a star.

@@ -98,6 +98,10 @@ func (r *renderer) ref(n *node, sc *scope) {
 			r.gap(n.lo)
 			r.write("(now() AT TIME ZONE 'UTC')")
 			return
+		case userWords[name] && !res.known:
+			r.gap(n.lo)
+			r.write("current_user_name()")
+			return
 		case name == "default", !res.known && !plainName(name) && name[0] != '#' && r.keywordBefore(n.hi):
 			r.tokens(n.lo, n.hi)
 			return
@@ -118,6 +122,9 @@ func (r *renderer) ref(n *node, sc *scope) {
 	r.tokens(lo, n.hi)
 }
 
+// userWords are the ways to ask for the session's user.
+var userWords = map[string]bool{"current_user": true, "session_user": true, "user": true}
+
 // keywordBefore reports whether what comes before token i must be a keyword of DuckDB, not a name: ARRAY[1].
 func (r *renderer) keywordBefore(i int32) bool {
 	t := r.toks[i]
@@ -134,6 +141,8 @@ func (r *renderer) binary(n *node, sc *scope) {
 		r.cond(b, sc)
 	case n.op == "~" || n.op == "!~" || n.op == "~*" || n.op == "!~*":
 		r.matches(n, sc)
+	case n.op == "/" || n.op == "//" || n.op == "%":
+		r.division(n, sc)
 	case !r.anySuper(n.kids, sc):
 		if (power == bpAdd || power == bpMul) && (r.numeral(a, b, sc) || r.numeral(b, a, sc)) {
 			r.bareNumber(a, b, sc)

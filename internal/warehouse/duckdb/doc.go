@@ -53,5 +53,5 @@
 //
 // Blank lines in delimited files are skipped (Redshift: error 1211), and so are surplus fields at the end of a
 // line with nothing in them (1202). A JSON file may hold null between its objects, which is a row of NULLs, and
-// trailing commas in them. The length of a VARCHAR is enforced when files are loaded, not by INSERT.
+// trailing commas in them.
 package duckdb

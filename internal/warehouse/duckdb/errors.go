@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -77,6 +78,11 @@ var (
 	noCatalog = regexp.MustCompile(`^Binder Error: Catalog "(.+?)" does not exist!`)
 	noColumn  = regexp.MustCompile(`^Binder Error: Referenced column "(.+?)" not found in FROM clause`)
 	noColumn2 = regexp.MustCompile(`^Binder Error: Table "(.+?)" does not have a column named "(.+?)"`)
+	noColumn3 = regexp.MustCompile(`^Binder Error: Table "(.+?)" does not have a column with name "(.+?)"`)
+	noColumn4 = regexp.MustCompile(`^Binder Error: Referenced update column (.+) not found in table!`)
+	ambiguous = regexp.MustCompile(`^Binder Error: Ambiguous reference to column name "(.+?)" \(use:`)
+	aggregate = regexp.MustCompile(`^Binder Error: (WHERE|GROUP BY|HAVING|JOIN|ON|LIMIT|VALUES) clause cannot contain (aggregates|window functions)!`)
+	tooMany   = regexp.MustCompile(`^Binder Error: (?:table .+ has (\d+) columns|Column name/value mismatch for insert on .+: expected (\d+) columns) but (\d+) values were supplied`)
 	noTable   = regexp.MustCompile(`^Binder Error: Referenced table "(.+?)" not found`)
 	notNull   = regexp.MustCompile(`^Constraint Error: NOT NULL constraint failed: (?:.+\.)?(.+)`)
 	badInput  = regexp.MustCompile(`^Conversion Error: Could not convert string '((?s:.*?))' to (\w+)`)
@@ -125,7 +131,22 @@ func explain(err *engineError, dir string) error {
 			return as(fault.Invalid, SubjectColumn, "column %q does not exist", m[1])
 		}
 		if m := noColumn2.FindStringSubmatch(text); m != nil {
+			return as(fault.Invalid, SubjectColumn, "column %s.%s does not exist", m[1], m[2])
+		}
+		if m := noColumn3.FindStringSubmatch(text); m != nil {
 			return as(fault.Invalid, SubjectColumn, "column %q of relation %q does not exist", m[2], m[1])
+		}
+		if m := noColumn4.FindStringSubmatch(text); m != nil {
+			return as(fault.Invalid, SubjectColumn, "column %q does not exist", m[1])
+		}
+		if m := ambiguous.FindStringSubmatch(text); m != nil {
+			return as(fault.Invalid, SubjectColumn, "column reference %q is ambiguous", m[1])
+		}
+		if m := aggregate.FindStringSubmatch(text); m != nil {
+			return as(fault.Invalid, SubjectStatement, "%s not allowed in %s clause", m[2], m[1])
+		}
+		if m := tooMany.FindStringSubmatch(text); m != nil {
+			return as(fault.Invalid, SubjectStatement, "%s", mismatch(m[1]+m[2], m[3]))
 		}
 		if m := noTable.FindStringSubmatch(text); m != nil {
 			return as(fault.Invalid, SubjectRelation, "relation %q does not exist in the FROM clause", m[1])
@@ -174,6 +195,15 @@ func explain(err *engineError, dir string) error {
 		return as(fault.Canceled, SubjectStatement, "Query cancelled")
 	}
 	return as(fault.Internal, SubjectStatement, "%s", first)
+}
+
+// mismatch is what is wrong with an INSERT of so many expressions into so many columns.
+func mismatch(columns, expressions string) string {
+	c, _ := strconv.Atoi(columns)
+	if e, _ := strconv.Atoi(expressions); e > c {
+		return "INSERT has more expressions than target columns"
+	}
+	return "INSERT has more target columns than expressions"
 }
 
 func missing(err error, what, name string) error {

@@ -42,6 +42,9 @@ var functions = []function{
 					* CAST(pow(base, i - 1) AS HUGEINT))) AS BIGINT) END`),
 	added("pg_last_copy_id", "pg_last_copy_id()", "the query id of the session's last COPY, -1 without", `pg_last_copy_id() AS coalesce(getvariable('penstock_last_copy_id'), -1)`),
 	added("pg_last_copy_count", "pg_last_copy_count()", "the rows of the session's last COPY", `pg_last_copy_count() AS coalesce(getvariable('penstock_last_copy_count'), 0)`),
+	added("current_user_name", "current_user_name()", "the session's user, who is CURRENT_USER, SESSION_USER and USER, too", `current_user_name() AS coalesce(getvariable('penstock_user'), '')`),
+	added("pg_backend_pid", "pg_backend_pid()", "a number no other session has", `pg_backend_pid() AS coalesce(getvariable('penstock_pid'), 0)`),
+	added("version", "version()", "what Redshift says of itself, with Penstock's name behind it", `version() AS 'PostgreSQL 8.0.2 on x86_64-pc-linux-gnu, compiled by GCC, Redshift 1.0 (Penstock)'`),
 	added("json_parse", "json_parse(text)", "the SUPER value a JSON text stands for", `json_parse(a) AS CAST(a AS JSON)`),
 	added("json_serialize", "json_serialize(super)", "the JSON text of a SUPER value", `json_serialize(a) AS CAST(CAST(a AS JSON) AS VARCHAR)`),
 }

@@ -2,6 +2,8 @@ package duckdb
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -46,7 +48,7 @@ func (e *engine) connect(ctx context.Context, database, user string) (*Session, 
 	}
 	s := &Session{e: e, db: db, user: user, conn: c, pid: e.w.ids.Add(1)}
 	s.working.Store(c)
-	if err := s.usePath(ctx, []string{"public"}); err != nil {
+	if err := errors.Join(s.usePath(ctx, []string{"public"}), s.identify(ctx)); err != nil {
 		c.close()
 		return nil, e.classify(ctx, err)
 	}
@@ -54,6 +56,15 @@ func (e *engine) connect(ctx context.Context, database, user string) (*Session, 
 	e.sessions[s] = struct{}{}
 	e.mu.Unlock()
 	return s, nil
+}
+
+// identify tells the engine who the session is, for the functions that say so.
+func (s *Session) identify(ctx context.Context) error {
+	_, err := s.conn.exec(ctx, "SET VARIABLE penstock_user = "+literal(s.user))
+	if err == nil {
+		_, err = s.conn.exec(ctx, fmt.Sprintf("SET VARIABLE penstock_pid = %d::INTEGER", s.pid))
+	}
+	return err
 }
 
 // revive connects a session again whose engine or database had to be opened again. The transaction it was in
@@ -78,7 +89,8 @@ func (s *Session) revive(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = again.usePath(ctx, s.path)
+	again.pid = s.pid
+	err = errors.Join(again.usePath(ctx, s.path), again.identify(ctx))
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	delete(e.sessions, again)

@@ -269,6 +269,18 @@ func TestTransactions(t *testing.T) {
 	f.must(s.Rollback())
 }
 
+func TestWhoTheSessionIs(t *testing.T) {
+	f := newFixture(t)
+	a, b := f.connect(), f.connect()
+	got := f.query(a, "SELECT current_user_name(), pg_backend_pid(), version() LIKE 'PostgreSQL 8.0.2%Redshift%'")
+	if got[0] != fmt.Sprintf("[admin %d true]", a.PID()) {
+		t.Errorf("a is %s", got)
+	}
+	if other := f.query(b, "SELECT pg_backend_pid()"); other[0] != fmt.Sprintf("[%d]", b.PID()) || a.PID() == b.PID() {
+		t.Errorf("b is %s, a %s", other, got)
+	}
+}
+
 func TestErrorsAreClassified(t *testing.T) {
 	f := newFixture(t)
 	s := f.connect()
@@ -288,7 +300,14 @@ func TestErrorsAreClassified(t *testing.T) {
 		{"DROP TABLE nope", fault.NotFound, SubjectRelation, `relation "nope" does not exist`},
 		{"CREATE TABLE nope.t (a INTEGER)", fault.NotFound, "", "does not exist"},
 		{"SELECT nope FROM t", fault.Invalid, SubjectColumn, `column "nope" does not exist`},
-		{"SELECT t.nope FROM t", fault.Invalid, SubjectColumn, `column "nope" of relation "t" does not exist`},
+		{"SELECT t.nope FROM t", fault.Invalid, SubjectColumn, `column t.nope does not exist`},
+		{"INSERT INTO t (nope) VALUES (1)", fault.Invalid, SubjectColumn, `column "nope" of relation "t" does not exist`},
+		{"UPDATE t SET nope = 1", fault.Invalid, SubjectColumn, `column "nope" does not exist`},
+		{"SELECT a FROM t x JOIN t y ON x.a = y.a", fault.Invalid, SubjectColumn, `column reference "a" is ambiguous`},
+		{"SELECT a FROM t WHERE count(*) > 1", fault.Invalid, SubjectStatement, "aggregates not allowed in WHERE clause"},
+		{"SELECT a FROM t WHERE row_number() OVER () > 1", fault.Invalid, SubjectStatement, "window functions not allowed in WHERE clause"},
+		{"INSERT INTO t (a) VALUES (1, 2)", fault.Invalid, SubjectStatement, "INSERT has more expressions than target columns"},
+		{"INSERT INTO t (a) SELECT 1, 2", fault.Invalid, SubjectStatement, "INSERT has more expressions than target columns"},
 		{"SELECT x.a FROM t", fault.Invalid, SubjectRelation, `"x"`},
 		{"SELECT nope(1)", fault.NotFound, SubjectFunction, "function nope does not exist"},
 		{"CREATE TABLE t (a INTEGER)", fault.AlreadyExists, SubjectRelation, `Relation "t" already exists`},
