@@ -115,7 +115,7 @@ type parquetEncoder struct {
 	row
 	cols  []Column
 	typ   reflect.Type
-	out   *parquet.Writer
+	out   *parquet.GenericWriter[any]
 	count int
 }
 
@@ -147,7 +147,7 @@ func newParquetEncoder(out io.Writer, cols []Column) (*parquetEncoder, error) {
 		}
 	}
 	e := &parquetEncoder{row: newRow(cols), cols: cols, typ: reflect.StructOf(fields)}
-	e.out = parquet.NewWriter(out, parquet.SchemaOf(reflect.New(e.typ).Interface()), parquet.Compression(&parquet.Snappy))
+	e.out = parquet.NewGenericWriter[any](out, parquet.SchemaOf(reflect.New(e.typ).Interface()), parquet.Compression(&parquet.Snappy))
 	return e, nil
 }
 
@@ -166,7 +166,7 @@ func (e *parquetEncoder) record(object []byte) error {
 		}
 		v.Elem().Field(i).Set(reflect.ValueOf(typed))
 	}
-	if err := e.out.Write(v.Interface()); err != nil {
+	if _, err := e.out.Write([]any{v.Interface()}); err != nil {
 		return diskFault(err)
 	}
 	if e.count++; e.count%rowGroup == 0 {

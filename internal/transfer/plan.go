@@ -134,7 +134,7 @@ func parseBucket(rest string) (bucket, prefix string, err error) {
 		return "", "", fmt.Errorf("%q is not a bucket's name", bucket)
 	}
 	if prefix != "" && path.Clean("/"+prefix) != "/"+prefix {
-		return "", "", fmt.Errorf("the prefix %q has an empty segment, or one that is . or ..", prefix)
+		return "", "", fmt.Errorf("the prefix %q has an empty segment, or one of nothing but dots", prefix)
 	}
 	return bucket, prefix, nil
 }

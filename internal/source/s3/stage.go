@@ -147,18 +147,15 @@ func (r *Remote) stage(ctx context.Context, create *awss3.CreateMultipartUploadI
 	for n := range t.Parts {
 		g.Go(func() error {
 			start := int64(n) * length
-			etag, err := (*string)(nil), error(nil)
 			if size == 0 { // nothing to copy a range of
-				var out *awss3.UploadPartOutput
-				out, err = r.client.UploadPart(gctx, &awss3.UploadPartInput{Bucket: create.Bucket, Key: create.Key, UploadId: &t.Upload, PartNumber: aws.Int32(1), Body: bytes.NewReader(nil)})
-				if err == nil {
-					etag = out.ETag
-				} else {
-					err = r.classify(gctx, err, object)
+				out, err := r.client.UploadPart(gctx, &awss3.UploadPartInput{Bucket: create.Bucket, Key: create.Key, UploadId: &t.Upload, PartNumber: aws.Int32(1), Body: bytes.NewReader(nil)})
+				if err != nil {
+					return r.classify(gctx, err, object)
 				}
-			} else {
-				etag, err = part(gctx, t.Upload, int32(n+1), start, min(length, size-start))
+				t.Parts[n] = aws.ToString(out.ETag)
+				return nil
 			}
+			etag, err := part(gctx, t.Upload, int32(n+1), start, min(length, size-start))
 			t.Parts[n] = aws.ToString(etag)
 			return err
 		})

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/penstock-io/penstock/internal/copyjob"
+	"github.com/penstock-io/penstock/internal/events"
 	"github.com/penstock-io/penstock/internal/statements"
 	"github.com/penstock-io/penstock/internal/store/storetest"
 	"github.com/penstock-io/penstock/internal/warehouses"
@@ -43,6 +44,10 @@ func TestStoredForm(t *testing.T) {
 		func() error { _, _, err := db.Statements().StatementCreate(ctx, st, 9); return err },
 		func() error {
 			return db.Statements().PagePut(ctx, st.ID, 0, 0, statements.Page{Rows: [][]statements.Value{{int64(1)}}})
+		},
+		func() error {
+			_, err := NewOutbox(db).EventAdd(ctx, []events.Event{storetest.Full[events.Event](2000)})
+			return err
 		},
 		func() error {
 			return NewDocuments[string](db, "document").DocumentUpdate(ctx, "bucket", "policy", func([]byte) ([]byte, error) { return []byte("{}"), nil })

@@ -76,3 +76,7 @@ func TestDocuments(t *testing.T) {
 func TestAppIntegrations(t *testing.T) {
 	storetest.AppIntegrations(t, stores((*sqlite.DB).AppIntegrations))
 }
+
+func TestEvents(t *testing.T) {
+	storetest.Events(t, stores(func(db *sqlite.DB) storetest.EventStore { return sqlite.NewOutbox(db) }))
+}

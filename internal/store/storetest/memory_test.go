@@ -29,3 +29,15 @@ func TestMemory(t *testing.T) {
 	t.Run("statements", func(t *testing.T) { Statements(t, memories(func(m *Memory) StatementStore { return m })) })
 	t.Run("app integrations", func(t *testing.T) { AppIntegrations(t, memories((*Memory).AppIntegrations)) })
 }
+
+func TestMemoryEvents(t *testing.T) {
+	kept := map[string]*MemoryEvents{}
+	Events(t, func(t *testing.T, name string) (EventStore, func() error) {
+		key := t.Name() + "/" + name
+		if kept[key] == nil {
+			kept[key] = NewMemoryEvents()
+		}
+		kept[key].closed = false
+		return kept[key], kept[key].Close
+	})
+}

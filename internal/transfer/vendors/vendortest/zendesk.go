@@ -24,8 +24,8 @@ func (f *Fake) zendesk(w http.ResponseWriter, r *http.Request) {
 		return time.Unix(n, 0), true
 	}
 	per := f.PageSize
-	switch {
-	case r.URL.Path == "/api/v2/incremental/"+f.Object+"/cursor.json":
+	switch r.URL.Path {
+	case "/api/v2/incremental/" + f.Object + "/cursor.json":
 		c, ok := f.cursors[r.FormValue("cursor")]
 		if !ok {
 			if f.forget && r.FormValue("cursor") != "" {
@@ -42,7 +42,7 @@ func (f *Fake) zendesk(w http.ResponseWriter, r *http.Request) {
 		next := rand.Text()
 		f.cursors[next] = cursor{records: c.records[n:]}
 		answer(w, 200, map[string]any{f.Object: zendeskRecords(c.records[:n]), "after_cursor": next, "after_url": "https://elsewhere.invalid/", "end_of_stream": n == len(c.records)})
-	case r.URL.Path == "/api/v2/incremental/"+f.Object+".json" || r.URL.Path == "/api/v2/help_center/incremental/"+f.Object+".json":
+	case "/api/v2/incremental/" + f.Object + ".json", "/api/v2/help_center/incremental/" + f.Object + ".json":
 		start, ok := from()
 		if !ok {
 			return
@@ -57,7 +57,7 @@ func (f *Fake) zendesk(w http.ResponseWriter, r *http.Request) {
 			end = all[n-1].Modified.Unix()
 		}
 		answer(w, 200, map[string]any{f.Object: zendeskRecords(all[:n]), "count": n, "end_time": end, "next_page": "https://elsewhere.invalid/"})
-	case r.URL.Path == "/api/v2/"+f.Object+".json":
+	case "/api/v2/" + f.Object + ".json":
 		all := slices.Clone(f.records)
 		slices.SortFunc(all, func(a, b Record) int { return strings.Compare(a.ID, b.ID) })
 		if c, ok := f.cursors[r.FormValue("page[after]")]; ok {
