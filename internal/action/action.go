@@ -40,6 +40,7 @@ const (
 	SubjectApproval    = "approval"
 	SubjectDocument    = "OpenAPI document"
 	SubjectRecord      = "call record"
+	SubjectAddress     = "address" // that the way out of this server does not let through
 )
 
 // Limits of what there may be.

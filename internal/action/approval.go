@@ -41,11 +41,15 @@ func (c *call) hold(ctx context.Context) (Result, error) {
 		}
 		return c.result(nil), err
 	}
-	sum, err := shown(c.prepared.Request)
+	request, err := c.prepared.Request(ctx)
 	if err != nil {
 		return fail(err)
 	}
-	text, err := json.Marshal(content{c.raw, c.prepared.Request})
+	sum, err := shown(request)
+	if err != nil {
+		return fail(err)
+	}
+	text, err := json.Marshal(content{c.raw, request})
 	if err != nil {
 		return fail(err)
 	}
@@ -58,7 +62,7 @@ func (c *call) hold(ctx context.Context) (Result, error) {
 		return fail(err)
 	}
 	c.record.Outcome, c.record.ApprovalID = OutcomePending, a.ID
-	result := c.result(func(r *Result) { r.Request = &c.prepared.Request })
+	result := c.result(func(r *Result) { r.Request = &request })
 	if c.claim != nil {
 		c.claim.State, c.claim.Result = ClaimDone, c.seal(result, nil)
 	}
@@ -181,14 +185,18 @@ func (s *Service) Approve(ctx context.Context, caller identity.Caller, account, 
 	if err != nil {
 		return s.refuse(c, err)
 	}
-	if sum, err := shown(c.prepared.Request); err != nil || sum != what.Digest {
+	request, err := c.prepared.Request(ctx)
+	if err != nil {
+		return s.refuse(c, err)
+	}
+	if sum, err := shown(request); err != nil || sum != what.Digest {
 		why := "the request would be another than the one that was shown, since the connector or its actions have changed"
 		if _, err := s.decide(ctx, caller, id, ApprovalFailed, "", why); err != nil {
 			return s.refuse(c, err)
 		}
 		return s.refuse(c, fault.New(fault.Conflict, SubjectApproval, "%s; make the call again", why))
 	}
-	credentials := &Credentials{service: s, connector: c.connector, user: c.record.User}
+	credentials := c.target.Credentials
 	if _, err := credentials.Authorization(ctx); err != nil {
 		return s.refuse(c, err) // it stays pending, and can be approved after the sign-in
 	}

@@ -66,12 +66,16 @@ func (s *Service) Call(ctx context.Context, caller identity.Caller, account stri
 		return s.refuse(c, err)
 	}
 	if in.DryRun {
+		request, err := c.prepared.Request(ctx)
+		if err != nil {
+			return s.refuse(c, err)
+		}
 		c.record.Outcome = OutcomeDryRun
 		c.note()
-		return c.result(func(r *Result) { r.Request = &c.prepared.Request }), nil
+		return c.result(func(r *Result) { r.Request = &request }), nil
 	}
 	wait := c.prepared.Action.Write && s.approves(&c.connector)
-	credentials := &Credentials{service: s, connector: c.connector, user: c.record.User}
+	credentials := c.target.Credentials
 	if !wait {
 		// Whoever must sign in first has not used up the key.
 		if _, err := credentials.Authorization(ctx); err != nil {
@@ -127,7 +131,10 @@ func (s *Service) prepare(ctx context.Context, caller identity.Caller, account s
 	if c.prepared, err = s.Invoker.Prepare(ctx, c.target, in.ActionID, arguments.text); err != nil {
 		return c, err
 	}
-	c.record.Write = c.prepared.Action.Write
+	c.record.Write, c.prepared.Key = c.prepared.Action.Write, c.record.ID
+	if in.IdempotencyKey != "" {
+		c.prepared.Key = in.IdempotencyKey
+	}
 	if c.record.Write && c.connector.ReadOnly() {
 		return c, fault.New(fault.Denied, SubjectAction, "the action %q writes, and the tag %s makes the action connector %q read-only", in.ActionID, TagReadOnly, c.connector.ID)
 	}
@@ -164,7 +171,7 @@ func (c *call) allowed(ctx context.Context, actionID string) error {
 
 // target is c as an Invoker sees it.
 func (s *Service) target(ctx context.Context, c *Connector, user string) (Target, error) {
-	t := Target{Connector: c, User: user}
+	t := Target{Connector: c, User: user, Credentials: &Credentials{service: s, connector: *c, user: user}}
 	if c.Type != GenericHTTP {
 		return t, nil
 	}
@@ -219,7 +226,6 @@ func (c *call) send(ctx context.Context, credentials *Credentials) (Result, erro
 	answer, err := c.Invoker.Send(ctx, c.target, c.prepared, credentials)
 	c.ended(answer, err)
 	result := c.result(func(r *Result) { r.Answer = answer })
-	unknown := err != nil && answer.Status == 0 && answer.Attempts > 0
 	if c.claim == nil {
 		c.note()
 		return result, err
@@ -228,9 +234,9 @@ func (c *call) send(ctx context.Context, credentials *Credentials) (Result, erro
 	ctx = context.WithoutCancel(ctx)
 	var stored error
 	switch {
-	case err != nil && (untouched(answer, err) || answer.Status == 0 && !c.record.Write):
+	case err != nil && (!c.record.Write || untouched(answer, err)):
 		stored = c.Calls.CallCancel(ctx, c.claim, c.record)
-	case unknown:
+	case err != nil && answer.Unknown:
 		c.claim.State = ClaimInterrupted
 		stored = c.Calls.CallEnd(ctx, c.claim, c.record)
 	default:
@@ -246,7 +252,7 @@ func (c *call) send(ctx context.Context, credentials *Credentials) (Result, erro
 // untouched reports whether a call that failed surely had no effect and may fare better when it is made again.
 func untouched(answer Answer, err error) bool {
 	var need *SignInError
-	return errors.As(err, &need) || answer.Attempts == 0 || answer.Status == http.StatusTooManyRequests || answer.Status == http.StatusUnauthorized
+	return errors.As(err, &need) || answer.Status == 0 && !answer.Unknown || answer.Status == http.StatusTooManyRequests || answer.Status == http.StatusUnauthorized
 }
 
 // ended writes how a call went to its record.
@@ -316,8 +322,7 @@ func encodeResult(r Result, err error) secret.Text {
 	}
 	text, bad := json.Marshal(s)
 	if bad != nil { // a body that an Invoker called JSON and is none
-		s.Answer.Body = nil
-		s.Answer.Truncated = true
+		s.Answer.Body, s.Answer.Next, s.Answer.Truncated = nil, nil, nil
 		text, _ = json.Marshal(s)
 	}
 	return secret.NewText(string(text))

@@ -142,8 +142,9 @@ func TestIdempotencyOfFailures(t *testing.T) {
 		{"the vendor refuses", "Write", action.Answer{Status: 422, Body: json.RawMessage(`{"why":"x"}`), Attempts: 1}, fault.Unavailable, 1},
 		{"nothing left", "Write", action.Answer{}, fault.Unavailable, 2},
 		{"it asks for less", "Write", action.Answer{Status: 429, Attempts: 1}, fault.Unavailable, 2},
-		{"it broke off", "Write", action.Answer{Attempts: 1}, fault.Conflict, 1},
-		{"a read broke off", "Read", action.Answer{Attempts: 1}, fault.Unavailable, 2},
+		{"it broke off", "Write", action.Answer{Attempts: 1, Unknown: true}, fault.Conflict, 1},
+		{"nobody was reached", "Write", action.Answer{Attempts: 1}, fault.Unavailable, 2},
+		{"a read failed", "Read", action.Answer{Status: 500, Attempts: 1}, fault.Unavailable, 2},
 	} {
 		w := withConnector(t, nil)
 		w.vendor.answer = func(int) (action.Answer, error) { return tc.answer, gone }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/penstock-io/penstock/internal/fault"
+	"github.com/penstock-io/penstock/internal/identity"
 )
 
 // CheckMode says how much Run tries a connector's credentials.
@@ -145,7 +146,7 @@ func (s *Service) settle(ctx context.Context, c Connector) {
 	status, problem, unverified := accepted(c.Status), "", ""
 	switch {
 	case err == nil:
-	case fault.KindOf(err) == fault.Denied:
+	case fault.KindOf(err) == fault.Denied && !refusedHere(err):
 		status, problem = refused(c.Status), fault.Message(err)
 	case s.Checks == CheckStrict:
 		status, problem = refused(c.Status), "The credentials could not be tried: "+reason(err)
@@ -164,6 +165,17 @@ func (s *Service) settle(ctx context.Context, c Connector) {
 		return
 	}
 	s.Log.Info("action connector checked", "connector", c.ID, "type", c.Type, "status", status, "problem", problem, "unverified", unverified)
+}
+
+// refusedHere reports whether it was this server's own rules that kept a request from leaving: that says nothing about
+// the credentials, and the rules may change.
+func refusedHere(err error) bool {
+	for ; err != nil; err = errors.Unwrap(err) {
+		if f, ok := err.(*fault.Error); ok && f.Subject == SubjectAddress { //nolint:errorlint // each link of the chain is looked at
+			return true
+		}
+	}
+	return false
 }
 
 // try makes the calls that prove c's credentials.
@@ -186,4 +198,23 @@ func reason(err error) string {
 		return "the vendor did not answer in time"
 	}
 	return fault.Message(err)
+}
+
+// Test tries a connector's credentials for a user, "" for the caller, now. It changes nothing. The result says whether
+// the vendor was asked anything; where there is nothing to ask, having the credentials is all that was proved.
+func (s *Service) Test(ctx context.Context, caller identity.Caller, account, connectorID, user string) (bool, error) {
+	c, user, err := s.admit(ctx, caller, account, connectorID, user)
+	if err != nil {
+		return false, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*s.CheckTime)
+	defer cancel()
+	credentials := &Credentials{service: s, connector: c, user: user}
+	if _, err := credentials.Authorization(ctx); err != nil {
+		return false, err
+	}
+	if s.Checker == nil || !s.Checker.Checks(c.Type, c.Auth.Type) {
+		return c.Auth.Type == ClientCredentials, nil
+	}
+	return true, s.Checker.Check(ctx, &c, credentials)
 }

@@ -13,12 +13,10 @@ import (
 type Invoker interface {
 	// Actions lists the actions of a connector, enabled or not, in the order of the catalogue.
 	Actions(ctx context.Context, t Target) ([]Action, error)
-	// Prepare checks arguments, a JSON object, and makes the request of them. The same target, action and arguments
-	// give the same request. An action that is not there is NotFound about SubjectAction, arguments that it does not
-	// take are Invalid about SubjectArguments.
+	// Prepare checks arguments, a JSON object. An action that is not there is NotFound about SubjectAction, arguments
+	// that it does not take are Invalid about SubjectArguments.
 	Prepare(ctx context.Context, t Target, actionID string, arguments json.RawMessage) (Prepared, error)
-	// Send makes the call. With an error the Answer says as much as is known; its Status is not 0 when the vendor has
-	// answered, and its Attempts not 0 when a request may have reached it. An error with a method Code() string is
+	// Send makes the call. With an error the Answer says as much as is known. An error with a method Code() string is
 	// recorded and told under that code.
 	Send(ctx context.Context, t Target, p Prepared, credentials *Credentials) (Answer, error)
 	// CheckDocument refuses an OpenAPI document that cannot be used: Invalid about SubjectDocument.
@@ -27,10 +25,11 @@ type Invoker interface {
 
 // Target is a connector as an Invoker sees it.
 type Target struct {
-	Connector *Connector // must not be changed
-	User      string     // the end user's ARN; empty when only listing
-	Document  []byte     // of a GENERIC_HTTP connector that has one
-	Changed   time.Time  // of Document
+	Connector   *Connector   // must not be changed
+	User        string       // the end user's ARN
+	Credentials *Credentials // for what has to ask the vendor what it offers
+	Document    []byte       // of a GENERIC_HTTP connector that has one
+	Changed     time.Time    // of Document
 }
 
 // Action is something that a connector can do.
@@ -47,9 +46,12 @@ type Action struct {
 
 // Prepared is a call that is ready to be sent.
 type Prepared struct {
-	Action  Action
-	Request Request
+	Action Action
+	// Request renders the request. The same target, action and arguments give the same one.
+	Request func(ctx context.Context) (Request, error)
 	Opaque  any // the Invoker's own
+	// Key is set by the Service: one for each call that is to have its effect once, for vendors that take one.
+	Key string
 }
 
 // Request is a request as it may be shown: without credentials.
@@ -58,17 +60,22 @@ type Request struct {
 	URL    string              `json:"url"`
 	Header map[string][]string `json:"header,omitempty"`
 	Body   json.RawMessage     `json:"body,omitempty"`
+	// Notes says, in sentences, what is known only when it is sent.
+	Notes []string `json:"notes,omitempty"`
 }
 
 // Answer is what came of a request.
 type Answer struct {
-	Status      int             `json:"status"`
+	Status      int             `json:"status"` // of the vendor's answer; 0 without one
 	ContentType string          `json:"contentType,omitempty"`
-	Body        json.RawMessage `json:"body,omitempty"` // JSON; text that is none as a string
-	Cursor      string          `json:"cursor,omitempty"`
-	Truncated   bool            `json:"truncated,omitempty"`
-	Attempts    int             `json:"attempts"`
-	RetryAfter  time.Duration   `json:"-"`
+	Body        json.RawMessage `json:"body,omitempty"`     // JSON; what is none as a string
+	Encoding    string          `json:"encoding,omitempty"` // "base64" of a body that is bytes
+	Next        json.RawMessage `json:"next,omitempty"`     // the argument that asks for the next page, an object
+	Truncated   json.RawMessage `json:"truncated,omitempty"`
+	Location    string          `json:"location,omitempty"`
+	Attempts    int             `json:"attempts"` // requests that were sent
+	// Unknown says that a write was sent and nobody knows whether the vendor acted.
+	Unknown bool `json:"unknown,omitempty"`
 }
 
 // Codes of failed calls, beside those that an Invoker's errors bring along.

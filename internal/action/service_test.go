@@ -275,6 +275,10 @@ func TestChecks(t *testing.T) {
 	away := func(context.Context, *action.Connector) error {
 		return fault.New(fault.Unavailable, "vendor", "no route to host")
 	}
+	closed := func(context.Context, *action.Connector) error {
+		cause := fault.New(fault.Denied, action.SubjectAddress, "the address is private")
+		return fault.Wrap(fmt.Errorf("Get: %w", cause), fault.Denied, "vendor", "the address is private")
+	}
 	slow := func(ctx context.Context, _ *action.Connector) error { <-ctx.Done(); return ctx.Err() }
 	fine := func(context.Context, *action.Connector) error { return nil }
 	for _, tc := range []struct {
@@ -287,6 +291,7 @@ func TestChecks(t *testing.T) {
 		{"accepted", action.CheckLenient, fine, action.CreationSuccessful, ""},
 		{"refused", action.CheckLenient, denied, action.CreationFailed, "401"},
 		{"away", action.CheckLenient, away, action.CreationSuccessful, "no route"},
+		{"not let out", action.CheckLenient, closed, action.CreationSuccessful, "private"},
 		{"slow", action.CheckLenient, slow, action.CreationSuccessful, "did not answer in time"},
 		{"away, strict", action.CheckStrict, away, action.CreationFailed, "could not be tried"},
 		{"refused, off", action.CheckOff, denied, action.CreationSuccessful, ""},

@@ -232,9 +232,11 @@ func (v *vendor) Prepare(_ context.Context, t action.Target, id string, argument
 	if strings.Contains(string(arguments), "wrong") {
 		return action.Prepared{}, fault.New(fault.Invalid, action.SubjectArguments, "that is wrong")
 	}
+	request := action.Request{Method: "POST", URL: t.Connector.Auth.BaseEndpoint + "/" + id + v.shape, Body: arguments}
 	return action.Prepared{
 		Action:  action.Action{ID: id, Write: id == "Write"},
-		Request: action.Request{Method: "POST", URL: t.Connector.Auth.BaseEndpoint + "/" + id + v.shape, Body: arguments},
+		Request: func(context.Context) (action.Request, error) { return request, nil },
+		Opaque:  arguments,
 	}, nil
 }
 
@@ -250,12 +252,12 @@ func (v *vendor) Send(ctx context.Context, _ action.Target, p action.Prepared, c
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.sent = append(v.sent, string(p.Request.Body))
+	v.sent = append(v.sent, string(p.Opaque.(json.RawMessage)))
 	v.tokens = append(v.tokens, auth.Token.Reveal())
 	if v.answer != nil {
 		return v.answer(len(v.sent))
 	}
-	return action.Answer{Status: 200, Body: p.Request.Body, Attempts: 1}, nil
+	return action.Answer{Status: 200, Body: p.Opaque.(json.RawMessage), Attempts: 1}, nil
 }
 
 func (v *vendor) CheckDocument(_ context.Context, content []byte) error {

@@ -196,6 +196,10 @@ var ended = map[string]bool{"invalid_grant": true, "invalid_refresh_token": true
 func (c Client) classify(ctx context.Context, err error) error {
 	var r *oauth2.RetrieveError
 	if !errors.As(err, &r) {
+		var f *fault.Error
+		if errors.As(err, &f) { // the way out refuses to go there
+			return fault.Wrap(err, f.Kind, SubjectToken, "the token endpoint %s cannot be called: %s", c.TokenEndpoint, f.Message)
+		}
 		if ctx.Err() != nil {
 			return fault.Wrap(ctx.Err(), fault.Unavailable, SubjectToken, "the token endpoint %s did not answer in time; try again", c.TokenEndpoint)
 		}
