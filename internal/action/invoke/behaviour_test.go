@@ -129,7 +129,7 @@ func TestRefusedConnection(t *testing.T) {
 	e := engine(t, invoke.Config{Wait: func(context.Context, time.Duration) error { waits.Add(1); return nil }})
 	_, err = e.Invoke(t.Context(), generic(address, "POST", postX))
 	var f *invoke.Error
-	if !errors.As(err, &f) || f.Code != invoke.VendorUnreachable || f.Unknown || waits.Load() != 2 || f.Attempts != 3 {
+	if !errors.As(err, &f) || f.Reason != invoke.VendorUnreachable || f.Unknown || waits.Load() != 2 || f.Attempts != 3 {
 		t.Errorf("%+v (%v) after %d waits", f, err, waits.Load())
 	}
 	if !strings.Contains(err.Error(), "refused") {
@@ -359,7 +359,7 @@ func TestSlowVendor(t *testing.T) {
 	c.Timeout = 100 * time.Millisecond
 	_, err := e.Invoke(t.Context(), c)
 	var f *invoke.Error
-	if !errors.As(err, &f) || f.Code != invoke.VendorTimeout || !f.Unknown || fault.KindOf(err) != fault.Unavailable {
+	if !errors.As(err, &f) || f.Reason != invoke.VendorTimeout || !f.Unknown || fault.KindOf(err) != fault.Unavailable {
 		t.Errorf("%v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -381,7 +381,7 @@ func TestCircuitBreaker(t *testing.T) {
 	}
 	_, err := e.Invoke(t.Context(), generic(s.URL, "GET", getX))
 	var f *invoke.Error
-	if !errors.As(err, &f) || f.Code != invoke.CircuitOpen || f.RetryAfter == 0 || n.Load() != 3 {
+	if !errors.As(err, &f) || f.Reason != invoke.CircuitOpen || f.RetryAfter == 0 || n.Load() != 3 {
 		t.Errorf("%v after %d requests", err, n.Load())
 	}
 	other := generic(healthy.URL, "GET", getX)
@@ -422,7 +422,7 @@ func TestRateLimit(t *testing.T) {
 		}
 	}
 	var f *invoke.Error
-	if !errors.As(limited, &f) || f.Code != invoke.RateLimited || f.RetryAfter < time.Second || fault.KindOf(limited) != fault.Throttled {
+	if !errors.As(limited, &f) || f.Reason != invoke.RateLimited || f.RetryAfter < time.Second || fault.KindOf(limited) != fault.Throttled {
 		t.Errorf("%v", limited)
 	}
 	if len(waited) < 2 || n.Load() < 4 {
@@ -446,7 +446,7 @@ func TestActionsAndArguments(t *testing.T) {
 		c.Arguments = json.RawMessage(arguments)
 		err := e.Validate(t.Context(), c)
 		var f *invoke.Error
-		if !errors.As(err, &f) || f.Code != invoke.InvalidArguments || len(f.Violations) == 0 || fault.KindOf(err) != fault.Invalid {
+		if !errors.As(err, &f) || f.Reason != invoke.InvalidArguments || len(f.Violations) == 0 || fault.KindOf(err) != fault.Invalid {
 			t.Errorf("%s: %v", arguments, err)
 		}
 	}

@@ -53,7 +53,7 @@ func Codes() []Code {
 
 // Error is a call that did not succeed. It unwraps to a *fault.Error, which has the message for the caller.
 type Error struct {
-	Code       Code
+	Reason     Code
 	Status     int                 // of the vendor's answer; 0 without one
 	Vendor     string              // what the vendor said, cut and without secrets
 	RetryAfter time.Duration       // when the vendor, or our limit, says that trying again may help; 0 if unknown
@@ -65,6 +65,9 @@ type Error struct {
 
 func (e *Error) Error() string { return e.fault.Error() }
 func (e *Error) Unwrap() error { return e.fault }
+
+// Code is Reason as text, for records.
+func (e *Error) Code() string { return string(e.Reason) }
 
 func kindOf(code Code) (fault.Kind, string) {
 	switch code {
@@ -99,7 +102,7 @@ func kindOf(code Code) (fault.Kind, string) {
 
 func failure(code Code, cause error, format string, args ...any) *Error {
 	kind, subject := kindOf(code)
-	return &Error{Code: code, fault: fault.Wrap(cause, kind, subject, format, args...)}
+	return &Error{Reason: code, fault: fault.Wrap(cause, kind, subject, format, args...)}
 }
 
 // invalid is the error of arguments.

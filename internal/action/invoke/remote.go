@@ -306,7 +306,7 @@ func (r *run) remoteError(ctx context.Context, client *http.Client, err error, w
 		return r.refusal(&answer{status: status, header: http.Header{}})
 	}
 	out := r.unreachable(ctx, &request{url: r.plan.base, read: !write}, err, true)
-	if out.Code == VendorUnreachable {
+	if out.Reason == VendorUnreachable {
 		out = failure(VendorUnreachable, out.fault.Err, "The MCP server of connector %q cannot be used: %s.", r.plan.connector.ID, r.cause(err))
 		out.Unknown = write
 	}

@@ -76,7 +76,7 @@ func (r *run) send(ctx context.Context, req *request) (*answer, error) {
 	for retries := 0; ; {
 		a, err := r.once(ctx, req)
 		if err != nil {
-			again := err.Code == VendorUnreachable && (req.read || !err.Unknown)
+			again := err.Reason == VendorUnreachable && (req.read || !err.Unknown)
 			if !again || retries >= e.Retries || ctx.Err() != nil {
 				return nil, err
 			}

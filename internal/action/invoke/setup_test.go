@@ -179,7 +179,7 @@ func authOf(typ string) invoke.Auth {
 func code(err error) invoke.Code {
 	var e *invoke.Error
 	if errors.As(err, &e) {
-		return e.Code
+		return e.Reason
 	}
 	return ""
 }

@@ -88,7 +88,7 @@ func isOutage(err error) bool {
 	if !errors.As(err, &f) {
 		return false
 	}
-	switch f.Code {
+	switch f.Reason {
 	case VendorUnreachable, VendorTimeout, VendorFailed:
 		return true
 	}
@@ -104,7 +104,7 @@ func saysNothing(err error) bool {
 	if !errors.As(err, &f) {
 		return true // of Tokens
 	}
-	switch f.Code {
+	switch f.Reason {
 	case Canceled, AddressRefused, InvalidArguments:
 		return true
 	}

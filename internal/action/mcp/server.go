@@ -1,0 +1,403 @@
+package mcp
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/auth"
+	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/penstock-io/penstock/internal/action/catalog"
+	"github.com/penstock-io/penstock/internal/fault"
+	"github.com/penstock-io/penstock/internal/identity"
+)
+
+// Offer is a tool that a caller has.
+type Offer struct {
+	Name        string // as Names makes it
+	Title       string
+	Description string
+	Schema      json.RawMessage // JSON Schema of the arguments, an object
+	ReadOnly    bool
+	Destructive bool // it replaces, changes or deletes what is there
+	Idempotent  bool // doing it twice does no more than once
+}
+
+// Outcome is what a tool says.
+type Outcome struct {
+	JSON   json.RawMessage // the answer, if it is JSON
+	Text   string          // otherwise
+	Note   string          // a sentence about the answer: that it was cut, how the next page is asked for, that it waits for approval
+	Failed bool            // the tool did not do it
+}
+
+// Toolbox has the tools of callers.
+type Toolbox interface {
+	// Tools lists the tools of a caller.
+	Tools(ctx context.Context, caller identity.Caller) ([]Offer, error)
+	// Call runs one. Its arguments are valid by the tool's schema. What the caller may know of an error is its
+	// fault.Message.
+	Call(ctx context.Context, caller identity.Caller, name string, arguments json.RawMessage) (Outcome, error)
+}
+
+// Config says how tools are offered.
+type Config struct {
+	Toolbox Toolbox
+	Log     *slog.Logger
+	Version string // of the server, as clients see it
+	// ResourceMetadata is the URL at which clients learn where to get a token; empty if there is none.
+	ResourceMetadata string
+	IdleSession      time.Duration // sessions end when nothing was heard for so long; 0 means 30 minutes
+}
+
+// Handler is the server. It is safe for concurrent use.
+type Handler struct {
+	Config
+	inner   http.Handler
+	changed chan struct{}
+
+	mu      sync.Mutex
+	callers map[identity.Caller]*callerServer
+}
+
+// callerServer is the server of one caller's sessions.
+type callerServer struct {
+	handler *Handler
+	caller  identity.Caller
+	server  *sdk.Server
+
+	mu    sync.Mutex // held while tools are compared with what is offered
+	tools map[string]*offered
+}
+
+type offered struct {
+	digest [sha256.Size]byte
+	schema *catalog.Action // validates
+}
+
+type callerKey struct{}
+
+// WithCaller puts the authenticated maker of a request into its context.
+func WithCaller(ctx context.Context, caller identity.Caller) context.Context {
+	return context.WithValue(ctx, callerKey{}, caller)
+}
+
+// instructions tell models how the tools are to be used.
+const instructions = `Each tool is an action of a connector: a vendor's API with the connector's credentials. Tools that only read are marked so. ` +
+	`If an answer names an argument for the next page, call the tool again with it added. If a call waits for approval, do not repeat it.`
+
+// New makes a Handler. Run must run while it serves.
+func New(c Config) *Handler {
+	if c.IdleSession <= 0 {
+		c.IdleSession = 30 * time.Minute
+	}
+	if c.Version == "" {
+		c.Version = "dev"
+	}
+	h := &Handler{Config: c, changed: make(chan struct{}, 1), callers: map[identity.Caller]*callerServer{}}
+	stream := sdk.NewStreamableHTTPHandler(h.serverOf, &sdk.StreamableHTTPOptions{
+		Logger:         quiet(c.Log),
+		SessionTimeout: c.IdleSession,
+		// Every request is authenticated, so a page in a browser can do nothing; and the server may stand
+		// behind a proxy on this machine.
+		DisableLocalhostProtection: true,
+	})
+	// The library ties sessions to the user of a bearer token. Here the user is whoever was authenticated, by
+	// whatever means.
+	h.inner = auth.RequireBearerToken(func(ctx context.Context, _ string, _ *http.Request) (*auth.TokenInfo, error) {
+		caller, ok := ctx.Value(callerKey{}).(identity.Caller)
+		if !ok {
+			return nil, auth.ErrInvalidToken
+		}
+		return &auth.TokenInfo{UserID: fmt.Sprintf("%q", caller), Extra: map[string]any{"caller": caller}}, nil
+	}, &auth.RequireBearerTokenOptions{AllowMissingExpiration: true})(stream)
+	return h
+}
+
+// quiet keeps the library's chatter out of the log, but for errors.
+func quiet(log *slog.Logger) *slog.Logger {
+	if log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return slog.New(errorsOnly{log.Handler()})
+}
+
+type errorsOnly struct{ slog.Handler }
+
+func (e errorsOnly) Enabled(ctx context.Context, l slog.Level) bool {
+	return l >= slog.LevelError && e.Handler.Enabled(ctx, l)
+}
+func (e errorsOnly) WithAttrs(a []slog.Attr) slog.Handler { return errorsOnly{e.Handler.WithAttrs(a)} }
+func (e errorsOnly) WithGroup(name string) slog.Handler   { return errorsOnly{e.Handler.WithGroup(name)} }
+
+// ServeHTTP serves a request of a client.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if _, ok := r.Context().Value(callerKey{}).(identity.Caller); !ok {
+		challenge := "Bearer"
+		if h.ResourceMetadata != "" {
+			challenge += fmt.Sprintf(" resource_metadata=%q", h.ResourceMetadata)
+		}
+		w.Header().Set("WWW-Authenticate", challenge)
+		http.Error(w, "Sign the request for the service penstock, or send a bearer token.", http.StatusUnauthorized)
+		return
+	}
+	in := r.Clone(r.Context())
+	in.Header.Set("Authorization", "Bearer authenticated") // the real one goes no further
+	h.inner.ServeHTTP(w, in)
+}
+
+// Changed says that tools may have changed: clients that listen are told. It does not wait.
+func (h *Handler) Changed() {
+	select {
+	case h.changed <- struct{}{}:
+	default:
+	}
+}
+
+// Run tells clients of changes, until ctx is done; then it ends all sessions.
+func (h *Handler) Run(ctx context.Context) error {
+	tidy := time.NewTicker(h.IdleSession)
+	defer tidy.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			for _, c := range h.all() {
+				c.close()
+			}
+			return ctx.Err()
+		case <-tidy.C:
+			h.forgetIdle()
+		case <-h.changed:
+			for _, c := range h.all() {
+				if c.live() {
+					_ = c.refresh(ctx) // it is logged, and made again when the client lists
+				}
+			}
+		}
+	}
+}
+
+func (h *Handler) all() []*callerServer {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var out []*callerServer
+	for _, c := range h.callers {
+		out = append(out, c)
+	}
+	return out
+}
+
+// forgetIdle drops callers who have no session.
+func (h *Handler) forgetIdle() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for key, c := range h.callers {
+		if !c.live() {
+			delete(h.callers, key)
+		}
+	}
+}
+
+func (c *callerServer) live() bool {
+	for range c.server.Sessions() {
+		return true
+	}
+	return false
+}
+
+func (c *callerServer) close() {
+	for session := range c.server.Sessions() {
+		_ = session.Close() // it ends either way
+	}
+}
+
+// serverOf is the server for the caller of a request.
+func (h *Handler) serverOf(r *http.Request) *sdk.Server {
+	caller, ok := r.Context().Value(callerKey{}).(identity.Caller)
+	if !ok {
+		return nil
+	}
+	h.mu.Lock()
+	c := h.callers[caller]
+	if c != nil {
+		h.mu.Unlock()
+		return c.server
+	}
+	c = &callerServer{handler: h, caller: caller, tools: map[string]*offered{}}
+	c.server = sdk.NewServer(&sdk.Implementation{Name: "penstock", Title: "Penstock action connectors", Version: h.Version}, &sdk.ServerOptions{
+		Instructions: instructions,
+		Logger:       quiet(h.Log),
+		Capabilities: &sdk.ServerCapabilities{Tools: &sdk.ToolCapabilities{ListChanged: true}},
+	})
+	c.server.AddReceivingMiddleware(c.current)
+	h.callers[caller] = c
+	h.mu.Unlock()
+	_ = c.refresh(r.Context()) // it is logged, and made again when the client lists
+	return c.server
+}
+
+// current brings the tools up to date before they are listed, and before one is called that is not known: what
+// clients see does not depend on Changed.
+func (c *callerServer) current(next sdk.MethodHandler) sdk.MethodHandler {
+	return func(ctx context.Context, method string, req sdk.Request) (sdk.Result, error) {
+		switch method {
+		case "tools/list":
+			if err := c.refresh(ctx); err != nil {
+				return nil, err
+			}
+		case "tools/call":
+			if params, ok := req.GetParams().(*sdk.CallToolParamsRaw); ok && c.known(params.Name) == nil {
+				if err := c.refresh(ctx); err != nil {
+					return nil, err
+				}
+			}
+		}
+		return next(ctx, method, req)
+	}
+}
+
+func (c *callerServer) known(name string) *offered {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.tools[name]
+}
+
+// refresh offers what the toolbox has, and nothing else.
+func (c *callerServer) refresh(ctx context.Context) error {
+	offers, err := c.handler.Toolbox.Tools(ctx, c.caller)
+	if err != nil {
+		c.log(ctx, "the tools of a caller cannot be listed", err)
+		return errors.New(fault.Message(err))
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	gone := make(map[string]bool, len(c.tools))
+	for name := range c.tools {
+		gone[name] = true
+	}
+	for _, o := range offers {
+		text, err := json.Marshal(o)
+		if err != nil {
+			continue // its schema is no JSON
+		}
+		digest := sha256.Sum256(text)
+		if have := c.tools[o.Name]; have != nil && have.digest == digest {
+			delete(gone, o.Name)
+			continue
+		}
+		schema, err := catalog.Compile(o.Name, o.Schema)
+		if err == nil {
+			err = c.add(o)
+		}
+		if err != nil {
+			c.log(ctx, "a tool cannot be offered", fmt.Errorf("%s: %w", o.Name, err))
+			continue
+		}
+		c.tools[o.Name] = &offered{digest, schema}
+		delete(gone, o.Name)
+	}
+	var names []string
+	for name := range gone {
+		delete(c.tools, name)
+		names = append(names, name)
+	}
+	if len(names) > 0 {
+		c.server.RemoveTools(names...)
+	}
+	return nil
+}
+
+func (c *callerServer) log(ctx context.Context, message string, err error) {
+	if c.handler.Log != nil && ctx.Err() == nil {
+		c.handler.Log.Warn(message, "caller", c.caller.ARN, "error", err)
+	}
+}
+
+// add offers a tool. The library panics at schemas it does not take; those of remote servers may be such.
+func (c *callerServer) add(o Offer) (err error) {
+	defer func() {
+		if problem := recover(); problem != nil {
+			err = fmt.Errorf("%v", problem)
+		}
+	}()
+	c.server.AddTool(&sdk.Tool{
+		Name: o.Name, Title: o.Title, Description: o.Description, InputSchema: o.Schema,
+		Annotations: &sdk.ToolAnnotations{
+			Title: o.Title, ReadOnlyHint: o.ReadOnly, DestructiveHint: new(o.Destructive && !o.ReadOnly), IdempotentHint: o.Idempotent || o.ReadOnly, OpenWorldHint: new(true),
+		},
+	}, c.call)
+	return nil
+}
+
+// call runs a tool for a client.
+func (c *callerServer) call(ctx context.Context, req *sdk.CallToolRequest) (*sdk.CallToolResult, error) {
+	name, arguments := req.Params.Name, req.Params.Arguments
+	if len(arguments) == 0 || string(arguments) == "null" {
+		arguments = json.RawMessage(`{}`)
+	}
+	tool := c.known(name)
+	if tool == nil {
+		return failed("The tool " + name + " is not offered any more."), nil
+	}
+	if said, err := tool.wrong(arguments); err != nil {
+		return nil, err
+	} else if said != "" {
+		return failed(said), nil
+	}
+	out, err := c.handler.Toolbox.Call(ctx, c.caller, name, arguments)
+	if err != nil {
+		if fault.KindOf(err) == fault.Internal {
+			c.log(ctx, "a tool failed", fmt.Errorf("%s: %w", name, err))
+		}
+		return failed(fault.Message(err)), nil
+	}
+	result := &sdk.CallToolResult{IsError: out.Failed}
+	if out.Note != "" {
+		result.Content = append(result.Content, &sdk.TextContent{Text: out.Note})
+	}
+	switch {
+	case len(out.JSON) > 0:
+		result.Content = append(result.Content, &sdk.TextContent{Text: string(out.JSON)})
+		if out.JSON[0] == '{' { // older clients take nothing else
+			result.StructuredContent = out.JSON
+		}
+	case out.Text != "" || len(result.Content) == 0:
+		text := out.Text
+		if text == "" {
+			text = "Done."
+		}
+		result.Content = append(result.Content, &sdk.TextContent{Text: text})
+	}
+	return result, nil
+}
+
+// wrong says what is wrong with arguments, nothing if they are right.
+func (o *offered) wrong(arguments json.RawMessage) (string, error) {
+	args, ok := object(arguments)
+	if !ok {
+		return "The arguments are not one JSON object.", nil
+	}
+	violations, err := o.schema.Validate(args)
+	if err != nil {
+		return "", err
+	}
+	if len(violations) == 0 {
+		return "", nil
+	}
+	said := "The arguments are not right:"
+	for _, v := range violations {
+		said += "\n- " + v.String()
+	}
+	return said, nil
+}
+
+func failed(text string) *sdk.CallToolResult {
+	return &sdk.CallToolResult{IsError: true, Content: []sdk.Content{&sdk.TextContent{Text: text}}}
+}
