@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/penstock-io/penstock/internal/secret"
+	"github.com/penstock-io/penstock/internal/transfer"
 )
 
 // Endpoint values that are not URLs.
@@ -51,8 +52,11 @@ type Config struct {
 	MemoryLimit       int64 // bytes each embedded warehouse may use for its buffers
 	Threads           int   // threads of each embedded warehouse
 	DrainTimeout      time.Duration
-	PartnerNames      []string // partners AddPartner accepts
-	PartnersAny       bool     // accept any other partner name too
+	PartnerNames      []string        // partners AddPartner accepts
+	PartnersAny       bool            // accept any other partner name too
+	TransferFormat    transfer.Format // of records that data integrations write into buckets
+	Actions           Actions
+	Sections
 }
 
 // KnownPartners are the partner names AWS's console has listed, in their wire form.
@@ -79,11 +83,12 @@ func EnvName(name string) string {
 type draft struct {
 	listen, dataDir, region, account, key, secret, dynamodb, s3, streams string
 	logFormat, logLevel, strict, list, memory, threads, drain            string
-	partners, partnersAny, readUnits                                     string
+	partners, partnersAny, readUnits, format                             string
+	actions                                                              actionsDraft
 }
 
 func (d *draft) settings() []Setting {
-	return []Setting{
+	return append([]Setting{
 		{"listen", "address of all APIs, host:port; port 0 picks a free one", &d.listen},
 		{"data-dir", "directory of everything the server keeps", &d.dataDir},
 		{"region", "AWS region the server is", &d.region},
@@ -103,7 +108,8 @@ func (d *draft) settings() []Setting {
 		{"drain-timeout", "how long a stopping server waits for requests and statements in flight", &d.drain},
 		{"partner-names", "comma-separated partner names AddPartner accepts", &d.partners},
 		{"partners-any", "accept partner names that are not in partner-names too", &d.partnersAny},
-	}
+		{"transfer-format", `how data integrations write records into buckets: "jsonl", "csv" or "parquet"`, &d.format},
+	}, d.actions.settings()...)
 }
 
 func defaults() draft {
@@ -111,7 +117,8 @@ func defaults() draft {
 		listen: "127.0.0.1:4566", dataDir: "./penstock-data", region: "us-east-1", account: "123456789012",
 		key: DefaultKey, secret: DefaultKey, dynamodb: Embedded, s3: Embedded,
 		logLevel: "info", strict: "false", list: "30s", memory: "160MiB", threads: "0", drain: "10s",
-		partners: strings.Join(KnownPartners(), ","), partnersAny: "true", readUnits: "0",
+		partners: strings.Join(KnownPartners(), ","), partnersAny: "true", readUnits: "0", format: string(transfer.JSONLines),
+		actions: actionsDraft{checks: "lenient", approve: "none"},
 	}
 }
 
@@ -154,8 +161,10 @@ func Load(command string, args []string, getenv func(string) (string, bool), usa
 			*file = v
 		}
 	}
+	var sections Sections
 	if *file != "" {
-		if err := readFile(*file, settings, set); err != nil {
+		var err error
+		if sections, err = readFile(*file, settings, set); err != nil {
 			return Config{}, err
 		}
 	}
@@ -167,7 +176,9 @@ func Load(command string, args []string, getenv func(string) (string, bool), usa
 			*s.text, set[s.Name] = v, "--"+s.Name
 		}
 	}
-	return d.parse(set)
+	c, err := d.parse(set)
+	c.Sections = sections
+	return c, err
 }
 
 // textFlag collects a flag as text, so that all sources are parsed by the same code.
@@ -183,7 +194,7 @@ func (f textFlag) IsBoolFlag() bool   { return f.bool }
 
 func isBool(name string) bool {
 	switch name {
-	case "manage-streams", "strict-policies", "partners-any":
+	case "manage-streams", "strict-policies", "partners-any", "action-allow-http":
 		return true
 	}
 	return false
@@ -299,10 +310,14 @@ func (d draft) parse(from map[string]string) (Config, error) {
 	} else if c.Threads == 0 {
 		c.Threads = runtime.NumCPU()
 	}
+	c.Actions = d.actions.parse(bad, boolean)
 	for name := range strings.SplitSeq(d.partners, ",") {
 		if name = strings.TrimSpace(name); name != "" {
 			c.PartnerNames = append(c.PartnerNames, name)
 		}
+	}
+	if c.TransferFormat, err = transfer.ParseFormat(d.format); err != nil {
+		bad("transfer-format", "%v", err)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return Config{}, err
@@ -339,10 +354,10 @@ func ParseBytes(s string) (int64, error) {
 }
 
 // readFile sets what the YAML file at path sets.
-func readFile(path string, settings []Setting, set map[string]string) error {
+func readFile(path string, settings []Setting, set map[string]string) (Sections, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return &Error{"--config", err}
+		return Sections{}, &Error{"--config", err}
 	}
 	return parseFile(path, text, settings, set)
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -128,11 +129,52 @@ func FuzzFile(f *testing.F) {
 	f.Add("listen: 127.0.0.1:1\n")
 	f.Add("partner-names: [a, b]\n")
 	f.Add("a: &x [*x]\n")
+	f.Add("vpc-connections: {v: {allowed-networks: [10.0.0.0/8], proxy: \"http://p:1\"}}\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		d := defaults()
 		set := map[string]string{}
-		if parseFile("f", []byte(text), d.settings(), set) == nil {
+		if _, err := parseFile("f", []byte(text), d.settings(), set); err == nil {
 			_, _ = d.parse(set)
 		}
 	})
+}
+
+func TestSections(t *testing.T) {
+	t.Setenv("PENSTOCK_TEST_TOKEN", "from the environment")
+	d := defaults()
+	got, err := parseFile("f", []byte(`
+region: eu-west-1
+profiles:
+  zendesk:
+    help: {base_url: "https://x.zendesk.com", auth: {type: bearer, token: "env:PENSTOCK_TEST_TOKEN"}}
+webhooks:
+  orders: {secret: abc, tolerance: 1m}
+event-buses:
+  default: {type: table, table: "redshift://default/dev/public/events"}
+`), d.settings(), map[string]string{})
+	if err != nil || d.region != "eu-west-1" {
+		t.Fatal(err)
+	}
+	if got.Profiles["zendesk"]["help"].Auth.Token.Reveal() != "from the environment" || got.Events.Webhooks["orders"].Tolerance != time.Minute || got.Events.Buses["default"].Type != "table" {
+		t.Errorf("got %+v", got)
+	}
+	if text := fmt.Sprintf("%+v %#v", got, got); strings.Contains(text, "from the environment") || strings.Contains(text, "abc") {
+		t.Errorf("the sections print secrets: %s", text)
+	}
+	for text, want := range map[string]string{
+		"profiles: {sap: {x: {}}}":                          "profiles.sap: unknown vendor",
+		"profiles: {zendesk: {x: {base_url: 'https://x'}}}": "profiles.zendesk.x.auth.type",
+		"profiles: {zendesk: {x: {url: 'https://x'}}}":      "line 1: field url is unknown",
+		"profiles: [a]": "line 1: cannot unmarshal",
+		"webhooks: {a: {secret: env:PENSTOCK_TEST_MISSING}}": "PENSTOCK_TEST_MISSING",
+		"webhooks: {a: {secret: s, tolerance: soon}}":        "line 1",
+		"webhooks: {a: {}}":                                      "webhooks.a.secret: is required",
+		"event-buses: {a: {type: queue}}":                        "event-buses.a.type",
+		"event-busses: {a: {type: table}}":                       "unknown key",
+		"webhooks: {a: {secret: s}}\nwebhooks: {b: {secret: s}}": "already defined",
+	} {
+		if _, err := parseFile("f", []byte(text), d.settings(), map[string]string{}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s\n got %v, want %q", text, err, want)
+		}
+	}
 }
