@@ -18,11 +18,13 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/penstock-io/penstock/internal/account"
+	"github.com/penstock-io/penstock/internal/appint"
 	"github.com/penstock-io/penstock/internal/buckets"
 	"github.com/penstock-io/penstock/internal/config"
 	"github.com/penstock-io/penstock/internal/copyjob"
 	"github.com/penstock-io/penstock/internal/fileload"
 	"github.com/penstock-io/penstock/internal/metrics"
+	"github.com/penstock-io/penstock/internal/runs"
 	"github.com/penstock-io/penstock/internal/secret"
 	"github.com/penstock-io/penstock/internal/source/s3"
 	"github.com/penstock-io/penstock/internal/sql"
@@ -62,9 +64,11 @@ type server struct {
 	warehouses   *warehouses.Service
 	jobs         *copyjob.Service
 	statements   *statements.Service
+	appint       *appint.Service
 
 	supervisor *supervise.Supervisor
 	runner     *sql.Runner
+	executor   *runs.Executor
 	http       *wire.Handler
 
 	closers []func() error // in the order things were opened
@@ -82,7 +86,7 @@ func serve(ctx context.Context, c config.Config, log *slog.Logger, b Build, read
 		return fmt.Errorf("listen on %s: %w; is another penstock running, or choose another --listen", c.Listen, err)
 	}
 	defer listener.Close() // the HTTP server has closed it already, unless we never got there
-	s, err := open(ctx, c, log, b)
+	s, err := open(ctx, c, log, b, listener.Addr().String())
 	if err != nil {
 		return err
 	}
@@ -99,6 +103,7 @@ func serve(ctx context.Context, c config.Config, log *slog.Logger, b Build, read
 	case <-ctx.Done():
 	}
 	group.Go(func() error { return s.http.Serve(ctx, listener) })
+	group.Go(func() error { return stopped(s.executor.Run(ctx)) })
 	addr := listener.Addr().String()
 	log.Info("penstock is ready", "addr", addr, "region", c.Region, "account", c.AccountID, "data", c.DataDir, "version", b.Version)
 	ready(addr)
@@ -115,8 +120,8 @@ func stopped(err error) error {
 	return err
 }
 
-// open builds a server. Nothing runs yet.
-func open(ctx context.Context, c config.Config, log *slog.Logger, b Build) (_ *server, err error) {
+// open builds a server that will answer at addr. Nothing runs yet.
+func open(ctx context.Context, c config.Config, log *slog.Logger, b Build, addr string) (_ *server, err error) {
 	s := &server{config: c, build: b, log: log, now: time.Now, nextID: ids(time.Now), metrics: metrics.New()}
 	defer func() {
 		if err != nil {
@@ -144,6 +149,9 @@ func open(ctx context.Context, c config.Config, log *slog.Logger, b Build) (_ *s
 		return nil, err
 	}
 	s.openWorkers()
+	if err := s.openAppIntegrations(ctx, addr); err != nil {
+		return nil, err
+	}
 	if err := s.warehouses.EnsureDefault(ctx); err != nil {
 		return nil, err
 	}
@@ -200,10 +208,15 @@ func (s *server) openWorkers() {
 		ListInterval: s.config.ListInterval, NextID: s.nextID, Now: s.now, Observe: s.metrics.Batch, Log: s.log,
 	})
 	s.runner = sql.NewRunner(sql.RunnerOptions{
-		Queue: s.statements, Parts: sql.Parts{Objects: s.objects, Jobs: s.jobs, Destinations: s.integrations, NextID: s.nextID, Now: s.now},
+		Queue: s.statements, Parts: s.sqlParts(),
 		Warehouse: func(ctx context.Context, id string) (sql.Warehouse, error) { return s.engines.available(ctx, id) },
 		AtOnce:    16, Drain: s.config.DrainTimeout, Done: func(st statements.Status) { s.metrics.Statement(string(st)) }, Log: s.log,
 	})
+}
+
+// sqlParts are what sessions of the SQL edge are made with.
+func (s *server) sqlParts() sql.Parts {
+	return sql.Parts{Objects: s.objects, Jobs: s.jobs, Destinations: s.integrations, NextID: s.nextID, Now: s.now}
 }
 
 // watch adds the gauges that are read when somebody looks.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/penstock-io/penstock/internal/config"
+	"github.com/penstock-io/penstock/internal/front/appintegrations"
 	"github.com/penstock-io/penstock/internal/front/dynamodb"
 	"github.com/penstock-io/penstock/internal/front/redshift"
 	"github.com/penstock-io/penstock/internal/front/redshiftdata"
@@ -38,6 +39,7 @@ func (s *server) newHandler(ctx context.Context) (*wire.Handler, error) {
 		redshift.New(redshift.Config{Integrations: s.integrations, Warehouses: s.warehouses, Address: address}).Service(),
 		redshiftserverless.New(redshiftserverless.Config{Warehouses: s.warehouses, Address: address}).Service(),
 		redshiftdata.New(redshiftdata.Config{Statements: s.statements, Warehouses: s.warehouses, Catalog: catalog{s.engines}, Redact: dialect.Redact}).Service(),
+		appintegrations.New(s.appint).Service(),
 		sts.New().Service(),
 	}
 	if s.tables != nil {
@@ -79,11 +81,14 @@ func (s *server) health(w http.ResponseWriter, _ *http.Request) {
 // maxEvents is how large a notification of S3 events may be.
 const maxEvents = 1 << 20
 
-// internal serves the rest of /_penstock/, authenticated: the control of embedded tables, and POST
-// /_penstock/s3-events, which takes S3 event notification JSON from stores that are not embedded.
+// internal serves the rest of /_penstock/, authenticated: the control of embedded tables and of data integrations, and
+// POST /_penstock/s3-events, which takes S3 event notification JSON from stores that are not embedded.
 func (s *server) internal(w http.ResponseWriter, r *http.Request, _ identity.Caller) {
 	if strings.HasPrefix(r.URL.Path, "/_penstock/tables/") && s.tables != nil {
 		dynamodb.Control(s.tables).ServeHTTP(w, r)
+		return
+	}
+	if s.controlAppIntegrations(w, r) {
 		return
 	}
 	if r.URL.Path != "/_penstock/s3-events" {

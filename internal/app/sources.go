@@ -68,8 +68,10 @@ func endpointURL(setting string) string {
 	return setting
 }
 
-// readDirs is where warehouses may read load files: nowhere but the directory they are put ready in.
-func (s *server) readDirs() []string { return []string{filepath.Join(s.config.DataDir, "scratch")} }
+// readDirs is where warehouses may read load files: nowhere but the directories they are put ready in.
+func (s *server) readDirs() []string {
+	return []string{filepath.Join(s.config.DataDir, "scratch"), s.runsDir()}
+}
 
 func (s *server) bucketKey(accessKeyID string) (string, bool) {
 	secret, _, err := s.accounts.Lookup(context.Background(), accessKeyID) //nolint:forbidigo // the lookup is in memory and its caller has no context
