@@ -163,27 +163,81 @@ func (e *Egress) dial(ctx context.Context, network, address string) (net.Conn, e
 	if err != nil {
 		return nil, err
 	}
-	var refused, failed error
+	var allowed []netip.Addr
+	var refused error
 	for _, ip := range addrs {
 		if err := e.judge(host, ip); err != nil {
 			refused = err
 			continue
 		}
-		conn, err := e.dialer.DialContext(ctx, network, net.JoinHostPort(ip.String(), port))
-		if err == nil {
-			return conn, nil
-		}
-		if failed == nil {
-			failed = err
-		}
+		allowed = append(allowed, ip)
 	}
 	switch {
-	case failed != nil:
-		return nil, failed
+	case len(allowed) > 0:
+		return e.first(ctx, network, port, allowed)
 	case refused != nil:
 		return nil, refused
 	}
 	return nil, &net.DNSError{Err: "no address", Name: host, IsNotFound: true}
+}
+
+// stagger is how long an address has before the next one is tried as well.
+const stagger = 300 * time.Millisecond
+
+// first connects to whichever of the addresses answers first, beginning with one after the other, so that a
+// family of addresses that leads nowhere costs little.
+func (e *Egress) first(ctx context.Context, network, port string, addrs []netip.Addr) (net.Conn, error) {
+	if len(addrs) == 1 {
+		return e.dialer.DialContext(ctx, network, net.JoinHostPort(addrs[0].String(), port))
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type outcome struct {
+		conn net.Conn
+		err  error
+	}
+	outcomes := make(chan outcome)
+	begin := func(ip netip.Addr) {
+		go func() {
+			conn, err := e.dialer.DialContext(ctx, network, net.JoinHostPort(ip.String(), port))
+			select {
+			case outcomes <- outcome{conn, err}:
+			case <-ctx.Done(): // another was first
+				if conn != nil {
+					_ = conn.Close()
+				}
+			}
+		}()
+	}
+	next := time.NewTimer(stagger)
+	defer next.Stop()
+	begin(addrs[0])
+	begun, ended := 1, 0
+	var failed error
+	for {
+		select {
+		case o := <-outcomes:
+			if o.err == nil {
+				return o.conn, nil
+			}
+			ended++
+			if failed == nil {
+				failed = o.err
+			}
+			if ended == len(addrs) {
+				return nil, failed
+			}
+			next.Reset(0)
+		case <-next.C:
+			if begun < len(addrs) {
+				begin(addrs[begun])
+				begun++
+				next.Reset(stagger)
+			}
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 }
 
 func (e *Egress) resolve(ctx context.Context, host string) ([]netip.Addr, error) {

@@ -8,12 +8,17 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"github.com/penstock-io/penstock/internal/fault"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestRefusedAddresses(t *testing.T) {
 	t.Parallel()
@@ -180,5 +185,40 @@ func TestProxyAndRedirect(t *testing.T) {
 	var f *fault.Error
 	if !errors.As(err, &f) || f.Kind != fault.Denied {
 		t.Errorf("redirect to a metadata address: %v, want a refusal", err)
+	}
+}
+
+// A name with addresses that lead nowhere, are refused, and work: the one that works is used.
+func TestSeveralAddresses(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+	defer server.Close()
+	pool := x509.NewCertPool()
+	pool.AddCert(server.Certificate())
+	addrs := []netip.Addr{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("127.0.0.2"), netip.MustParseAddr("127.0.0.3"), netip.MustParseAddr("127.0.0.1")}
+	for range len(addrs) {
+		addrs = append(addrs[1:], addrs[0])
+		order := slices.Clone(addrs)
+		e, err := New(Policy{RootCAs: pool, AllowedNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
+			Resolve: func(context.Context, string) ([]netip.Addr, error) { return order, nil }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := (&http.Client{Transport: e.Transport()}).Get(strings.Replace(server.URL, "127.0.0.1", "example.com", 1))
+		if err != nil {
+			t.Errorf("%v: %v", order, err)
+		} else {
+			resp.Body.Close()
+		}
+		e.Close()
+	}
+	nowhere, err := New(Policy{AllowedNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
+		Resolve: func(context.Context, string) ([]netip.Addr, error) { return addrs[:2], nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nowhere.Close()
+	if _, err := (&http.Client{Transport: nowhere.Transport()}).Get("https://example.com:1/"); err == nil || fault.Is(err, fault.Denied, "") {
+		t.Errorf("nobody listens: %v", err)
 	}
 }

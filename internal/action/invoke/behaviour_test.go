@@ -464,7 +464,7 @@ func TestActionsAndArguments(t *testing.T) {
 	}
 	for typ, cases := range map[string]map[string]string{
 		"GENERIC_HTTP": {
-			`{"uri":"https://evil.example.com/"}`: "GET", `{"uri":"//evil.example.com/x"}`: "GET", `{"uri":"/../x"}`: "GET", `{"uri":"/a/%2e%2e/x"}`: "GET", `{"uri":"/a\\b"}`: "GET",
+			`{"uri":"https://evil.example.com/"}`: "GET", `{"uri":"//evil.example.com/x"}`: "GET", `{"uri":"/../x"}`: "GET", `{"uri":"/a/%2e%2e/x"}`: "GET", `{"uri":"/a/..;b=c/x"}`: "GET", `{"uri":"/a\\b"}`: "GET",
 			`{"uri":"/x#y"}`: "GET", `{"uri":"/%zz"}`: "GET", `{"uri":"/x","headers":{"authorization":"mine"}}`: "GET", `{"uri":"/x","headers":{"A B":"x"}}`: "GET",
 			`{"uri":"/x","headers":{"A":"x\r\nB: y"}}`: "GET", `{"uri":"/x","headers":{"Host":"y"}}`: "GET", `{"uri":"/x"}`: "POST",
 		},

@@ -2,6 +2,7 @@ package invoke
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -17,6 +18,9 @@ const checkTime = 10 * time.Second
 // Checks reports whether a type has a cheap request that tries credentials of this kind. Microsoft Graph has
 // none for applications: there the token that was given is the proof.
 func (e *Engine) Checks(typ string, kind AuthKind) bool {
+	if typ == TypeMCP {
+		return e.Remote != nil
+	}
 	if kind == AuthNone {
 		return false
 	}
@@ -28,18 +32,32 @@ func (e *Engine) Checks(typ string, kind AuthKind) bool {
 }
 
 // Check tries the credentials of a connector at its vendor. An error of kind Denied means that the vendor
-// refuses them, or that its address may not be called; any other means that nobody knows. Without a cheap
-// request there is nothing to try and no error.
+// refuses them; any other means that nobody knows, also because the address may not be called. Without a cheap
+// request there is nothing to try and no error. A remote MCP server is asked for its tools.
 func (e *Engine) Check(ctx context.Context, c Connector) error {
 	if !e.Checks(c.Type, c.Auth.Kind) {
 		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	err := e.check(ctx, c)
+	var failed *Error
+	if errors.As(err, &failed) && failed.Reason == AddressRefused {
+		return fault.New(fault.Unavailable, SubjectVendor, "%s", fault.Message(err))
+	}
+	return err
+}
+
+func (e *Engine) check(ctx context.Context, c Connector) error {
+	if c.Type == TypeMCP {
+		e.Forget(c)
+		_, err := e.remoteCatalogue(ctx, c)
+		return err
 	}
 	known, err := e.Catalogues.Catalogue(c.Type)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, checkTime)
-	defer cancel()
 	check := known.Check
 	if check == nil { // of AWS: the role is assumed, nothing is called
 		provider, err := e.signer.provider(c.Auth.RoleARN)

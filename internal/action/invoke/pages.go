@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/penstock-io/penstock/internal/action/catalog"
 )
@@ -148,6 +149,9 @@ func shrink(text []byte, limit int) (cut []byte, kept, items int) {
 	text = bytes.TrimSpace(text)
 	if len(text) <= limit {
 		return text, 0, 0
+	}
+	if !utf8.Valid(text) { // what is no text grows when it is written again
+		text = bytes.ToValidUTF8(text, []byte("\uFFFD"))
 	}
 	switch text[0] {
 	case '[':

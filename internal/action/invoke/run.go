@@ -39,6 +39,9 @@ func (r *run) perform(ctx context.Context) (*answer, error) {
 		if err != nil || u.Host == "" {
 			return nil, failure(UnexpectedAnswer, err, "%s named %q as the address of its instance, which is no URL.", who(p.connector), r.token.InstanceURL)
 		}
+		if u.Path == "" {
+			u.Path = p.base.Path // the version, if the endpoint names one
+		}
 		base = u
 	}
 	if p.vendor.before != nil {

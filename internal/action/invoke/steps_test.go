@@ -362,6 +362,9 @@ func TestCheck(t *testing.T) {
 	if err := e.Check(t.Context(), invoke.Connector{Type: "JIRA_CLOUD", BaseURL: "https://127.0.0.1:1", Auth: key("k", "")}); !unknown(err) {
 		t.Errorf("a vendor that is not there: %v", err)
 	}
+	if err := e.Check(t.Context(), invoke.Connector{Type: "JIRA_CLOUD", BaseURL: "ftp://example.com", Auth: key("k", "")}); !unknown(err) {
+		t.Errorf("an address that may not be called: %v", err)
+	}
 	// Sign-in problems come through as they are.
 	missing := errors.New("no grant")
 	if err := e.Check(t.Context(), invoke.Connector{Type: "JIRA_CLOUD", BaseURL: "https://x.example.com", Auth: invoke.Auth{Kind: invoke.AuthAuthorizationCode, Tokens: &tokens{err: missing}}}); !errors.Is(err, missing) {

@@ -27,6 +27,7 @@ func genericPrepare(p *plan) []catalog.Violation {
 		return violation("/uri", "is not a path that a URL can have")
 	}
 	for part := range strings.SplitSeq(u.Path, "/") {
+		part, _, _ = strings.Cut(part, ";") // which some servers cut off before they look
 		if part == "." || part == ".." {
 			return violation("/uri", "may not leave the base endpoint")
 		}

@@ -94,6 +94,9 @@ func TestRemoteTools(t *testing.T) {
 	k := &oneToken{now: "token-1"}
 	c := remoteCall(server, k, "jira_GetIssue", `{"key":"OPS-1","n":9007199254740993}`)
 
+	if err := e.Check(t.Context(), c.Connector); err != nil || !e.Checks(invoke.TypeMCP, invoke.AuthNone) {
+		t.Errorf("check: %v", err)
+	}
 	known, err := e.Catalogue(t.Context(), c.Connector)
 	if err != nil || len(known.Actions) != 4 {
 		t.Fatalf("%+v %v", known, err)
@@ -140,6 +143,9 @@ func TestRemoteTools(t *testing.T) {
 	k.next = "still wrong"
 	if _, err := e.Invoke(t.Context(), remoteCall(server, k, "x_text", `{"key":"a"}`)); !errors.As(err, &f) || f.Reason != invoke.CredentialsRefused {
 		t.Errorf("a renewed token that is refused: %v", err)
+	}
+	if err := e.Check(t.Context(), c.Connector); fault.KindOf(err) != fault.Denied {
+		t.Errorf("check of a token that is refused: %v", err)
 	}
 	if strings.Contains(err2text(err), "token-") {
 		t.Errorf("a token is in %v", err)
