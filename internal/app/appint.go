@@ -37,7 +37,7 @@ func (s *server) openAppIntegrations(ctx context.Context, own string) error {
 	})
 	s.appint = appint.NewService(appint.Config{
 		Partition: partition, Region: s.config.Region, Account: s.config.AccountID, Stores: s.store.AppIntegrations(), Profiles: readers,
-		Now: s.now, NewID: uuid.NewString, Notify: func() { s.executor.Notify() }, Quotas: appint.DefaultQuotas(),
+		Now: s.now, NewID: uuid.NewString, Notify: func() { s.executor.Notify() }, Quotas: appint.DefaultQuotas(), Reassociate: !s.config.AssociateOnce,
 		Validate: func(p appint.Plan) error { return mover.Validate(transferOf(p)) },
 	})
 	s.executor = runs.New(runs.Options{

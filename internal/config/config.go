@@ -55,6 +55,7 @@ type Config struct {
 	PartnerNames      []string        // partners AddPartner accepts
 	PartnersAny       bool            // accept any other partner name too
 	TransferFormat    transfer.Format // of records that data integrations write into buckets
+	AssociateOnce     bool            // a data integration may be associated once, as on AWS
 	Actions           Actions
 	Sections
 }
@@ -83,7 +84,7 @@ func EnvName(name string) string {
 type draft struct {
 	listen, dataDir, region, account, key, secret, dynamodb, s3, streams string
 	logFormat, logLevel, strict, list, memory, threads, drain            string
-	partners, partnersAny, readUnits, format                             string
+	partners, partnersAny, readUnits, format, once                       string
 	actions                                                              actionsDraft
 }
 
@@ -108,6 +109,7 @@ func (d *draft) settings() []Setting {
 		{"drain-timeout", "how long a stopping server waits for requests and statements in flight", &d.drain},
 		{"partner-names", "comma-separated partner names AddPartner accepts", &d.partners},
 		{"partners-any", "accept partner names that are not in partner-names too", &d.partnersAny},
+		{"associate-once", "let a data integration be associated once in its life, as AWS does; otherwise up to 10 times at once", &d.once},
 		{"transfer-format", `how data integrations write records into buckets: "jsonl", "csv" or "parquet"`, &d.format},
 	}, d.actions.settings()...)
 }
@@ -117,7 +119,7 @@ func defaults() draft {
 		listen: "127.0.0.1:4566", dataDir: "./penstock-data", region: "us-east-1", account: "123456789012",
 		key: DefaultKey, secret: DefaultKey, dynamodb: Embedded, s3: Embedded,
 		logLevel: "info", strict: "false", list: "30s", memory: "160MiB", threads: "0", drain: "10s",
-		partners: strings.Join(KnownPartners(), ","), partnersAny: "true", readUnits: "0", format: string(transfer.JSONLines),
+		partners: strings.Join(KnownPartners(), ","), partnersAny: "true", readUnits: "0", format: string(transfer.JSONLines), once: "true",
 		actions: actionsDraft{checks: "lenient", approve: "none"},
 	}
 }
@@ -194,7 +196,7 @@ func (f textFlag) IsBoolFlag() bool   { return f.bool }
 
 func isBool(name string) bool {
 	switch name {
-	case "manage-streams", "strict-policies", "partners-any", "action-allow-http":
+	case "manage-streams", "strict-policies", "partners-any", "associate-once", "action-allow-http":
 		return true
 	}
 	return false
@@ -250,8 +252,9 @@ func (d draft) parse(from map[string]string) (Config, error) {
 		SecretAccessKey: secret.NewText(d.secret), LogFormat: d.logFormat, LogLevel: d.logLevel,
 		DynamoDBEndpoint: d.dynamodb, S3Endpoint: d.s3,
 		StrictPolicies: boolean("strict-policies", d.strict), PartnersAny: boolean("partners-any", d.partnersAny),
-		ListInterval: duration("list-interval", d.list, 100*time.Millisecond),
-		DrainTimeout: duration("drain-timeout", d.drain, 0),
+		AssociateOnce: boolean("associate-once", d.once),
+		ListInterval:  duration("list-interval", d.list, 100*time.Millisecond),
+		DrainTimeout:  duration("drain-timeout", d.drain, 0),
 	}
 	host, port, err := net.SplitHostPort(d.listen)
 	if err != nil {
