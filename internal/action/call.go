@@ -410,6 +410,7 @@ func (s *Service) PutDocument(ctx context.Context, caller identity.Caller, accou
 	if err := s.Invoker.CheckDocument(ctx, content); err != nil {
 		return err
 	}
+	defer s.Changed()
 	return s.Documents.DocumentPut(ctx, Document{ConnectorID: connectorID, Content: content, Updated: s.Now()})
 }
 
@@ -426,5 +427,6 @@ func (s *Service) DeleteDocument(ctx context.Context, caller identity.Caller, ac
 	if _, err := s.Get(ctx, caller, account, connectorID); err != nil {
 		return err
 	}
+	defer s.Changed()
 	return s.Documents.DocumentDelete(ctx, connectorID)
 }

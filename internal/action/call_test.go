@@ -75,7 +75,7 @@ func TestCallRefused(t *testing.T) {
 		{"two objects", action.Call{ConnectorID: "c", ActionID: "Read", Arguments: []byte(`{}{}`)}, fault.Invalid, action.SubjectArguments, action.CodeArguments},
 		{"no JSON", action.Call{ConnectorID: "c", ActionID: "Read", Arguments: []byte(`{`)}, fault.Invalid, action.SubjectArguments, action.CodeArguments},
 		{"too much", action.Call{ConnectorID: "c", ActionID: "Read", Arguments: []byte(`{"x":"` + strings.Repeat("x", 1<<20) + `"}`)}, fault.Invalid, action.SubjectArguments, action.CodeArguments},
-		{"a long key", action.Call{ConnectorID: "c", ActionID: "Read", IdempotencyKey: strings.Repeat("k", 256)}, fault.Invalid, action.SubjectClaim, action.CodeArguments},
+		{"a long key", action.Call{ConnectorID: "c", ActionID: "Read", IdempotencyKey: strings.Repeat("k", 256)}, fault.Invalid, action.SubjectClaim, action.CodeInvalid},
 	} {
 		_, err := w.Call(t.Context(), caller, account, tc.call)
 		if !fault.Is(err, tc.kind, tc.subject) || action.Code(err) != tc.code {
@@ -92,6 +92,24 @@ func TestCallRefused(t *testing.T) {
 	_, all, err := w.Actions(t.Context(), caller, account, "ro", "")
 	if err != nil || len(all) != 2 || !all[0].Enabled || all[1].Enabled {
 		t.Errorf("the actions are %+v, %v", all, err)
+	}
+}
+
+// A user of QuickSight, which a bearer token stands for, has what was granted and acts for nobody else.
+func TestUserAsCaller(t *testing.T) {
+	t.Parallel()
+	w := withConnector(t, func(p *action.CreateParams) {
+		p.Permissions = []action.Permission{{Principal: alice, Actions: []string{action.MayInvoke}}, {Principal: bob, Actions: []string{action.MayInvoke}}}
+	})
+	w.create("other", noAuth, "", nil)
+	as := caller
+	as.ARN = alice
+	if result, err := w.Call(t.Context(), as, account, action.Call{ConnectorID: "c", ActionID: "Read"}); err != nil || result.User != alice {
+		t.Errorf("%+v, %v", result, err)
+	}
+	for _, call := range []action.Call{{ConnectorID: "other", ActionID: "Read"}, {ConnectorID: "c", ActionID: "Read", User: bob}, {ConnectorID: "c", ActionID: "Read", User: caller.ARN}} {
+		_, err := w.Call(t.Context(), as, account, call)
+		wants(t, err, fault.Denied, action.SubjectPermission)
 	}
 }
 

@@ -83,15 +83,16 @@ const (
 	CodeSignIn       = "AccessTokenNotFoundException" // AWS's name: the user must sign in
 	CodeToken        = "TokenResponseException"       // AWS's name: the connector's set-up is wrong
 	CodeNoConnector  = "ResourceNotFoundException"
-	CodeNoAction     = "ActionNotFoundException"
-	CodeDisabled     = "ActionDisabledException"
-	CodeArguments    = "InvalidParameterValueException"
+	CodeNoAction     = "UnknownAction"
+	CodeDisabled     = "ActionDisabled"
+	CodeArguments    = "InvalidArguments"
+	CodeInvalid      = "InvalidParameterValueException"
 	CodeDenied       = "AccessDeniedException"
 	CodeState        = "ConnectorNotReadyException"
 	CodeConflict     = "ConflictException"
-	CodeUnavailable  = "VendorUnavailableException"
+	CodeUnavailable  = "UnavailableException"
 	CodeThrottled    = "ThrottlingException"
-	CodeUnauthorized = "VendorUnauthorizedException" // the vendor refuses the credentials
+	CodeUnauthorized = "CredentialsRefused" // the vendor refuses what the connector has
 	CodeUnsupported  = "UnsupportedOperationException"
 	CodeInternal     = "InternalFailureException"
 )
@@ -128,7 +129,10 @@ func Code(err error) string {
 		}
 		return CodeDenied
 	case fault.Invalid, fault.Limit:
-		return CodeArguments
+		if subject == SubjectArguments {
+			return CodeArguments
+		}
+		return CodeInvalid
 	case fault.AlreadyExists, fault.Conflict:
 		return CodeConflict
 	case fault.State:

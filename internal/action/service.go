@@ -53,6 +53,7 @@ type Config struct {
 	PublicURL                  string        // where browsers reach this server, https://penstock.example.com; "" refuses sign-ins
 	ApproveWrites              bool          // calls that write wait for approval, unless TagApproval says otherwise
 	KeepRecords                time.Duration // how long records of calls are kept; 0 is 90 days
+	Changed                    func()        // called when what can be called may have changed; must not block; may be nil
 	Now                        func() time.Time
 	NewID                      func() string
 	Log                        *slog.Logger
@@ -77,6 +78,9 @@ func NewService(c Config) *Service {
 	}
 	if c.KeepRecords == 0 {
 		c.KeepRecords = 90 * 24 * time.Hour
+	}
+	if c.Changed == nil {
+		c.Changed = func() {}
 	}
 	if c.Invoker == nil {
 		c.Invoker = noActions{}
@@ -135,6 +139,7 @@ func (s *Service) Create(ctx context.Context, caller identity.Caller, account st
 		return Connector{}, err
 	}
 	s.awaken(&c)
+	s.Changed()
 	return c, nil
 }
 
@@ -164,6 +169,7 @@ func (s *Service) Update(ctx context.Context, caller identity.Caller, account, i
 		return Connector{}, err
 	}
 	s.awaken(&c)
+	s.Changed()
 	return c, nil
 }
 
@@ -237,6 +243,7 @@ func (s *Service) Delete(ctx context.Context, caller identity.Caller, account, i
 	if err != nil {
 		return Connector{}, err
 	}
+	defer s.Changed()
 	return c, s.store.ConnectorDelete(ctx, id)
 }
 

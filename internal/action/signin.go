@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/penstock-io/penstock/internal/action/oauth"
+	"github.com/penstock-io/penstock/internal/arn"
 	"github.com/penstock-io/penstock/internal/fault"
 	"github.com/penstock-io/penstock/internal/identity"
 	"github.com/penstock-io/penstock/internal/secret"
@@ -273,18 +274,38 @@ func (s *Service) admit(ctx context.Context, caller identity.Caller, account, co
 }
 
 // mayUse returns the user that a caller acts for: itself, or the one it names. The account's own principals may use
-// every connector and act for every user; a user of QuickSight needs a permission.
+// every connector and act for every user; a user of QuickSight needs a permission and acts for nobody else.
 func (s *Service) mayUse(caller identity.Caller, c *Connector, user string) (string, error) {
-	if user == "" || user == caller.ARN {
-		return caller.ARN, nil
+	if user == "" {
+		user = caller.ARN
 	}
-	if err := checkPrincipal(caller, user); err != nil || !strings.Contains(user, ":user/") {
-		return "", fault.New(fault.Invalid, SubjectPermission, "%.200q is not the ARN of a user of QuickSight in this account; the form is arn:%s:quicksight:%s:%s:user/default/name", user, caller.Partition, caller.Region, caller.Account)
+	isUser := isQuickSight(caller.ARN)
+	if user == caller.ARN && !isUser {
+		return user, nil
+	}
+	if user != caller.ARN && isUser {
+		return "", fault.New(fault.Denied, SubjectPermission, "%s may not act for %s", caller.ARN, user)
+	}
+	if err := CheckUser(caller, user); err != nil {
+		return "", err
 	}
 	if !c.permission(user).MayUse() {
 		return "", fault.New(fault.Denied, SubjectPermission, "%s may not use the action connector %q; grant %s with UpdateActionConnectorPermissions", user, c.ID, MayInvoke)
 	}
 	return user, nil
+}
+
+// CheckUser refuses what is not the ARN of a user of QuickSight in the caller's account.
+func CheckUser(caller identity.Caller, user string) error {
+	if err := checkPrincipal(caller, user); err != nil || !strings.Contains(user, ":user/") {
+		return fault.New(fault.Invalid, SubjectPermission, "%.200q is not the ARN of a user of QuickSight in this account; the form is arn:%s:quicksight:%s:%s:user/default/name", user, caller.Partition, caller.Region, caller.Account)
+	}
+	return nil
+}
+
+func isQuickSight(principal string) bool {
+	a, err := arn.Parse(principal)
+	return err == nil && a.Service == "quicksight"
 }
 
 // grantUser is whose grant serves a user on c.

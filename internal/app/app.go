@@ -18,6 +18,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/penstock-io/penstock/internal/account"
+	"github.com/penstock-io/penstock/internal/action"
+	"github.com/penstock-io/penstock/internal/action/mcp"
 	"github.com/penstock-io/penstock/internal/appint"
 	"github.com/penstock-io/penstock/internal/buckets"
 	"github.com/penstock-io/penstock/internal/config"
@@ -65,6 +67,9 @@ type server struct {
 	jobs         *copyjob.Service
 	statements   *statements.Service
 	appint       *appint.Service
+	actions      *action.Service
+	mcp          *mcp.Handler
+	tokens       *tokenBox
 
 	supervisor *supervise.Supervisor
 	runner     *sql.Runner
@@ -95,6 +100,8 @@ func serve(ctx context.Context, c config.Config, log *slog.Logger, b Build, read
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return stopped(s.supervisor.Run(ctx)) })
 	group.Go(func() error { return stopped(s.runner.Run(ctx)) })
+	group.Go(func() error { return stopped(s.actions.Run(ctx)) })
+	group.Go(func() error { return stopped(s.mcp.Run(ctx)) })
 	if s.tables != nil {
 		group.Go(func() error { return stopped(s.tables.Run(ctx)) })
 	}
@@ -145,7 +152,12 @@ func open(ctx context.Context, c config.Config, log *slog.Logger, b Build, addr 
 	if err := s.openTableSources(ctx); err != nil {
 		return nil, err
 	}
-	if err := s.openDomains(); err != nil {
+	box, err := s.openBox()
+	if err != nil {
+		return nil, err
+	}
+	s.openDomains(box)
+	if err := s.openActions(ctx, box, addr); err != nil {
 		return nil, err
 	}
 	s.openWorkers()
@@ -170,16 +182,17 @@ func (s *server) close() error {
 	return errors.Join(errs...)
 }
 
-// openDomains makes the services over the store.
-func (s *server) openDomains() error {
+// openBox makes what seals the secrets of the domains.
+func (s *server) openBox() (*secret.Box, error) {
 	key, err := secret.LoadOrCreateKey(filepath.Join(s.config.DataDir, "seal.key"))
 	if err != nil {
-		return fmt.Errorf("key of sealed values: %w", err)
+		return nil, fmt.Errorf("key of sealed values: %w", err)
 	}
-	box, err := secret.NewBox(key)
-	if err != nil {
-		return err
-	}
+	return secret.NewBox(key)
+}
+
+// openDomains makes the services over the store.
+func (s *server) openDomains(box *secret.Box) {
 	// The workers are made after the services that wake them.
 	wakeSupervisor := func() { s.supervisor.Notify() }
 	wakeRunner := func() { s.runner.Notify() }
@@ -196,7 +209,6 @@ func (s *server) openDomains() error {
 	})
 	s.jobs = copyjob.NewService(copyjob.Config{Store: s.store.Jobs(), Messages: s.store.Jobs(), Now: s.now, Notify: wakeSupervisor})
 	s.statements = statements.NewService(statements.Config{Store: s.store.Statements(), Results: s.store.Statements(), Now: s.now, NewID: uuid.NewString, Notify: wakeRunner})
-	return nil
 }
 
 // openWorkers makes what runs beside the requests.

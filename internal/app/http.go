@@ -8,9 +8,13 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/penstock-io/penstock/internal/action"
+	"github.com/penstock-io/penstock/internal/action/mcp"
 	"github.com/penstock-io/penstock/internal/config"
+	"github.com/penstock-io/penstock/internal/front/actions"
 	"github.com/penstock-io/penstock/internal/front/appintegrations"
 	"github.com/penstock-io/penstock/internal/front/dynamodb"
+	"github.com/penstock-io/penstock/internal/front/quicksight"
 	"github.com/penstock-io/penstock/internal/front/redshift"
 	"github.com/penstock-io/penstock/internal/front/redshiftdata"
 	"github.com/penstock-io/penstock/internal/front/redshiftserverless"
@@ -35,11 +39,13 @@ func (s *server) newHandler(ctx context.Context) (*wire.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	connectors := actions.New(s.actions)
 	services := []*wire.Service{
 		redshift.New(redshift.Config{Integrations: s.integrations, Warehouses: s.warehouses, Address: address}).Service(),
 		redshiftserverless.New(redshiftserverless.Config{Warehouses: s.warehouses, Address: address}).Service(),
 		redshiftdata.New(redshiftdata.Config{Statements: s.statements, Warehouses: s.warehouses, Catalog: catalog{s.engines}, Redact: dialect.Redact}).Service(),
 		appintegrations.New(s.appint).Service(),
+		quicksight.New(s.actions).Service(),
 		sts.New().Service(),
 	}
 	if s.tables != nil {
@@ -51,8 +57,20 @@ func (s *server) newHandler(ctx context.Context) (*wire.Handler, error) {
 		Raw:      raw,
 		Health:   http.HandlerFunc(s.health),
 		Metrics:  s.metrics.Handler(),
-		Internal: s.internal,
-		Keys:     keys{s}, Region: s.config.Region, Limits: wire.Limits{Grace: s.config.DrainTimeout}, Now: s.now, Log: s.log,
+		Internal: func(w http.ResponseWriter, r *http.Request, caller identity.Caller) {
+			switch path := r.URL.Path; {
+			case actions.Serves(path):
+				connectors.Handle(w, r, caller)
+			case path == mcpPath:
+				s.mcp.ServeHTTP(w, r.WithContext(mcp.WithCaller(r.Context(), caller)))
+			case path == tokensPath:
+				s.tokens.issue(w, r, caller)
+			default:
+				s.internal(w, r, caller)
+			}
+		},
+		Public: map[string]http.Handler{action.CallbackPath: http.HandlerFunc(connectors.Callback), mcpPath: s.tokens.public(s.mcp)},
+		Keys:   keys{s}, Region: s.config.Region, Limits: wire.Limits{Grace: s.config.DrainTimeout}, Now: s.now, Log: s.log,
 		Observe: func(r wire.Record) { s.metrics.Request(r.Service, r.Operation, r.Status, r.Duration) },
 	})
 }

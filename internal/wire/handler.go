@@ -50,8 +50,8 @@ type Config struct {
 	Metrics  http.Handler // GET /_penstock/metrics, without authentication
 	Internal InternalFunc // the rest of /_penstock/, authenticated. Nil: refused
 
-	// Public gets requests to these paths, such as /_penstock/oauth/callback, as they came and without
-	// authentication: they see to it themselves.
+	// Public gets requests to these paths, such as /_penstock/oauth/callback, that are not signed, as they came:
+	// what else authenticates them is their own business.
 	Public map[string]http.Handler
 
 	Keys    Keys
@@ -148,7 +148,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.Health.ServeHTTP(w, r)
 	case path == "/_penstock/metrics" && h.Metrics != nil:
 		h.Metrics.ServeHTTP(w, r)
-	case h.Public[path] != nil:
+	case h.Public[path] != nil && sigv4.Service(r) == "":
 		h.raw("penstock", h.Public[path], w, r)
 	case strings.HasPrefix(path, "/_penstock/"):
 		h.serve(w, r, h.internal)

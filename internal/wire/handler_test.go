@@ -407,6 +407,9 @@ func TestInternalPaths(t *testing.T) {
 	if strings.Contains(b.logged(), "secret") {
 		t.Error("the log has a public path's query")
 	}
+	if w := b.client.Do(t, "penstock", wiretest.Raw("GET", "/_penstock/open", "", "")); !strings.Contains(w.Body.String(), "root /_penstock/open") {
+		t.Errorf("a signed request to a public path: %d %s", w.Code, w.Body)
+	}
 	expect(t, b.client.Do(t, "", wiretest.Raw("GET", "/_penstock/open/x", "", "")), 403, "MissingAuthenticationTokenException", "")
 }
 

@@ -239,12 +239,12 @@ func TestErrors(t *testing.T) {
 		code         string
 	}{
 		"no connector":          {"POST", "action-connectors/x/actions/Read", nil, 404, "ResourceNotFoundException"},
-		"no action":             {"POST", "action-connectors/c/actions/Dance", nil, 404, "ActionNotFoundException"},
-		"no action to describe": {"GET", "action-connectors/c/actions/Dance", nil, 404, "ActionNotFoundException"},
-		"disabled":              {"POST", "action-connectors/c/actions/tools%2FWrite", nil, 403, "ActionDisabledException"},
+		"no action":             {"POST", "action-connectors/c/actions/Dance", nil, 404, "UnknownAction"},
+		"no action to describe": {"GET", "action-connectors/c/actions/Dance", nil, 404, "UnknownAction"},
+		"disabled":              {"POST", "action-connectors/c/actions/tools%2FWrite", nil, 403, "ActionDisabled"},
 		"not granted":           {"POST", read, object{"user": alice}, 403, "AccessDeniedException"},
 		"no user":               {"POST", read, object{"user": "alice"}, 400, "InvalidParameterValueException"},
-		"arguments of a kind":   {"POST", read, object{"arguments": []int{1}}, 400, "InvalidParameterValueException"},
+		"arguments of a kind":   {"POST", read, object{"arguments": []int{1}}, 400, "InvalidArguments"},
 		"unknown member":        {"POST", read, object{"argumnets": object{}}, 400, "InvalidParameterValueException"},
 		"a list":                {"POST", read, []int{1}, 400, "InvalidParameterValueException"},
 		"sign-in needed":        {"POST", "action-connectors/o/actions/Read", nil, 403, "AccessTokenNotFoundException"},
