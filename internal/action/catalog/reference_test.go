@@ -41,9 +41,17 @@ descriptions and schemas of all arguments are; ` + "`GET /_penstock/action-conne
 - An action marked ° is one that AWS publishes no list for or does not name; it is the vendor's operation under a name of ours.
 - Where an answer has further pages, the result names the argument to repeat the call with.
 
-How names of arguments are made, what is filled in without being asked for, and how bytes are given is told in
-[the package's comment](../../internal/action/catalog/doc.go). Short forms that the code of a vendor takes are in the
-descriptions: plain text where Jira and Confluence want documents, addresses of mail where Microsoft Graph wants objects.
+Rules for arguments, also of documents that users bring:
+
+- Parameters of the path, the query and the header, and the members of a JSON body or a form, are arguments under their own names. Another
+  body is the argument ` + "`body`" + `, or what it is called in the list.
+- If a name is taken already, in that order, it gets its place before it: ` + "`body_key`" + ` beside a ` + "`key`" + ` in the path.
+- Characters that MCP clients refuse are left out at the ends and are ` + "`_`" + ` elsewhere: ` + "`$top`" + ` is ` + "`top`" + `.
+- Constants of the schema are filled in: PagerDuty's types of references, Textract's operation.
+- Bytes are text, or base64 with ` + "`<name>Encoding`" + `: "base64". ` + "`<name>ContentType`" + ` says what they are; in forms ` + "`<name>Name`" + ` names the file.
+- An argument that the action does not have is refused, except where … ends the list: there it becomes a member of the body.
+- Short forms: plain text where Jira and Confluence want documents, addresses of mail, text and times where Microsoft Graph wants objects,
+  ` + "`filters`" + ` where ServiceNow and Salesforce want queries. Values in filters are escaped.
 
 Connectors of type ` + "`MODEL_CONTEXT_PROTOCOL`" + ` have the tools of the remote server as their actions, and connectors of type
 ` + "`GENERIC_HTTP`" + ` with an OpenAPI document of their own have its operations.
