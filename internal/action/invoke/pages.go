@@ -143,6 +143,10 @@ func count(raw json.RawMessage) int {
 	return len(list)
 }
 
+// Shrink cuts JSON to about limit bytes so that it is JSON still, and says how many items it kept of how many of the
+// list it cut. It is for whoever shows results to those who take less than the result has.
+func Shrink(text []byte, limit int) (cut []byte, kept, items int) { return shrink(text, limit) }
+
 // shrink cuts JSON to about limit bytes so that it is JSON still: of the largest member of objects, the items of
 // lists at the end go, and the ends of texts. It returns how many items were kept of the list that was cut.
 func shrink(text []byte, limit int) (cut []byte, kept, items int) {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/penstock-io/penstock/internal/action/catalog"
+	"github.com/penstock-io/penstock/internal/action/invoke"
 	"github.com/penstock-io/penstock/internal/fault"
 	"github.com/penstock-io/penstock/internal/identity"
 )
@@ -55,6 +57,7 @@ type Config struct {
 	// ResourceMetadata is the URL at which clients learn where to get a token; empty if there is none.
 	ResourceMetadata string
 	IdleSession      time.Duration // sessions end when nothing was heard for so long; 0 means 30 minutes
+	MaxAnswer        int           // bytes of an answer, which a model has to read; 0 means 100000
 }
 
 // Handler is the server. It is safe for concurrent use.
@@ -100,6 +103,9 @@ func New(c Config) *Handler {
 	}
 	if c.Version == "" {
 		c.Version = "dev"
+	}
+	if c.MaxAnswer <= 0 {
+		c.MaxAnswer = 100_000 // some 25000 tokens, beyond which clients in use refuse answers
 	}
 	h := &Handler{Config: c, changed: make(chan struct{}, 1), callers: map[identity.Caller]*callerServer{}}
 	stream := sdk.NewStreamableHTTPHandler(h.serverOf, &sdk.StreamableHTTPOptions{
@@ -358,6 +364,7 @@ func (c *callerServer) call(ctx context.Context, req *sdk.CallToolRequest) (*sdk
 		}
 		return failed(fault.Message(err)), nil
 	}
+	c.handler.bound(&out)
 	result := &sdk.CallToolResult{IsError: out.Failed}
 	if out.Note != "" {
 		result.Content = append(result.Content, &sdk.TextContent{Text: out.Note})
@@ -376,6 +383,27 @@ func (c *callerServer) call(ctx context.Context, req *sdk.CallToolRequest) (*sdk
 		result.Content = append(result.Content, &sdk.TextContent{Text: text})
 	}
 	return result, nil
+}
+
+// bound cuts an answer to what models can read, and says so.
+func (h *Handler) bound(out *Outcome) {
+	said := ""
+	switch {
+	case len(out.JSON) > h.MaxAnswer:
+		all := len(out.JSON)
+		cut, kept, items := invoke.Shrink(out.JSON, h.MaxAnswer)
+		out.JSON = cut
+		said = fmt.Sprintf("The answer of %d bytes was cut.", all)
+		if items > 0 {
+			said = fmt.Sprintf("The answer of %d bytes was cut: it has %d of %d items. Ask for fewer items or fields at once to see the others.", all, kept, items)
+		}
+	case len(out.Text) > h.MaxAnswer:
+		said = fmt.Sprintf("The answer of %d bytes was cut at its end.", len(out.Text))
+		out.Text = strings.ToValidUTF8(out.Text[:h.MaxAnswer], "")
+	default:
+		return
+	}
+	out.Note = strings.TrimSpace(out.Note + " " + said)
 }
 
 // wrong says what is wrong with arguments, nothing if they are right.

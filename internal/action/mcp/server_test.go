@@ -47,6 +47,10 @@ func (b *box) Call(_ context.Context, caller identity.Caller, name string, argum
 		return Outcome{}, fault.New(fault.NotFound, "vendor", "There is no such thing.")
 	case strings.HasSuffix(name, "_broken"):
 		return Outcome{}, errors.New("secret detail")
+	case strings.HasSuffix(name, "_large"):
+		return Outcome{JSON: json.RawMessage(`{"items":["` + strings.Repeat(`0123456789","`, 30000) + `"],"ok":true}`), Note: "There are more pages."}, nil
+	case strings.HasSuffix(name, "_long"):
+		return Outcome{Text: strings.Repeat("ä", 200000)}, nil
 	case strings.HasSuffix(name, "_text"):
 		return Outcome{Text: "plain", Note: "It was cut."}, nil
 	}
@@ -167,6 +171,34 @@ func TestToolsOfCallers(t *testing.T) {
 	}
 	if want := []string{`ann jira_GetIssue {"key":"OPS-1"}`}; !slices.Equal(b.calls, want) {
 		t.Errorf("calls %v", b.calls)
+	}
+}
+
+// An answer that no model reads whole is cut so that it is JSON still.
+func TestLargeAnswers(t *testing.T) {
+	t.Parallel()
+	b := &box{}
+	b.set("ann", offer("x_large"), offer("x_long"))
+	_, server := serve(t, b)
+	s := connect(t, server.URL, "ann", nil)
+	got, err := s.CallTool(t.Context(), &sdk.CallToolParams{Name: "x_large", Arguments: map[string]any{"key": "a"}})
+	if err != nil || len(got.Content) != 2 {
+		t.Fatalf("%+v %v", got, err)
+	}
+	note, text := got.Content[0].(*sdk.TextContent).Text, got.Content[1].(*sdk.TextContent).Text
+	var answer struct {
+		Items []string
+		OK    bool
+	}
+	if err := json.Unmarshal([]byte(text), &answer); err != nil || !answer.OK || len(text) > 100_000 {
+		t.Errorf("%d bytes: %v", len(text), err)
+	}
+	if !strings.HasPrefix(note, "There are more pages. ") || !strings.Contains(note, fmt.Sprintf("%d of 30001 items", len(answer.Items))) {
+		t.Errorf("it says %q", note)
+	}
+	got, err = s.CallTool(t.Context(), &sdk.CallToolParams{Name: "x_long", Arguments: map[string]any{"key": "a"}})
+	if err != nil || len(got.Content[1].(*sdk.TextContent).Text) > 100_000 || !strings.Contains(got.Content[0].(*sdk.TextContent).Text, "cut") {
+		t.Errorf("%v", err)
 	}
 }
 
