@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -24,6 +25,7 @@ import (
 	"github.com/penstock-io/penstock/internal/buckets"
 	"github.com/penstock-io/penstock/internal/config"
 	"github.com/penstock-io/penstock/internal/copyjob"
+	"github.com/penstock-io/penstock/internal/events"
 	"github.com/penstock-io/penstock/internal/fileload"
 	"github.com/penstock-io/penstock/internal/metrics"
 	"github.com/penstock-io/penstock/internal/runs"
@@ -67,6 +69,8 @@ type server struct {
 	jobs         *copyjob.Service
 	statements   *statements.Service
 	appint       *appint.Service
+	webhooks     map[string]http.Handler // by path
+	eventControl http.Handler
 	actions      *action.Service
 	mcp          *mcp.Handler
 	tokens       *tokenBox
@@ -74,6 +78,7 @@ type server struct {
 	supervisor *supervise.Supervisor
 	runner     *sql.Runner
 	executor   *runs.Executor
+	dispatcher *events.Dispatcher
 	http       *wire.Handler
 
 	closers []func() error // in the order things were opened
@@ -111,6 +116,7 @@ func serve(ctx context.Context, c config.Config, log *slog.Logger, b Build, read
 	}
 	group.Go(func() error { return s.http.Serve(ctx, listener) })
 	group.Go(func() error { return stopped(s.executor.Run(ctx)) })
+	group.Go(func() error { return stopped(s.dispatcher.Run(ctx)) })
 	addr := listener.Addr().String()
 	log.Info("penstock is ready", "addr", addr, "region", c.Region, "account", c.AccountID, "data", c.DataDir, "version", b.Version)
 	ready(addr)
@@ -162,6 +168,9 @@ func open(ctx context.Context, c config.Config, log *slog.Logger, b Build, addr 
 	}
 	s.openWorkers()
 	if err := s.openAppIntegrations(ctx, addr); err != nil {
+		return nil, err
+	}
+	if err := s.openEvents(ctx); err != nil {
 		return nil, err
 	}
 	if err := s.warehouses.EnsureDefault(ctx); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/penstock-io/penstock/internal/action"
 	"github.com/penstock-io/penstock/internal/action/mcp"
 	"github.com/penstock-io/penstock/internal/config"
+	"github.com/penstock-io/penstock/internal/events"
 	"github.com/penstock-io/penstock/internal/front/actions"
 	"github.com/penstock-io/penstock/internal/front/appintegrations"
 	"github.com/penstock-io/penstock/internal/front/dynamodb"
@@ -51,6 +53,8 @@ func (s *server) newHandler(ctx context.Context) (*wire.Handler, error) {
 	if s.tables != nil {
 		services = append(services, dynamodb.Services(dynamodb.Config{DB: s.tables, Region: s.config.Region, Endpoint: s.config.Listen, Now: s.now})...)
 	}
+	public := map[string]http.Handler{action.CallbackPath: http.HandlerFunc(connectors.Callback), mcpPath: s.tokens.public(s.mcp)}
+	maps.Copy(public, s.webhooks)
 	return wire.New(wire.Config{
 		Services: services,
 		S3:       buckets,
@@ -69,7 +73,7 @@ func (s *server) newHandler(ctx context.Context) (*wire.Handler, error) {
 				s.internal(w, r, caller)
 			}
 		},
-		Public: map[string]http.Handler{action.CallbackPath: http.HandlerFunc(connectors.Callback), mcpPath: s.tokens.public(s.mcp)},
+		Public: public,
 		Keys:   keys{s}, Region: s.config.Region, Limits: wire.Limits{Grace: s.config.DrainTimeout}, Now: s.now, Log: s.log,
 		Observe: func(r wire.Record) { s.metrics.Request(r.Service, r.Operation, r.Status, r.Duration) },
 	})
@@ -99,14 +103,18 @@ func (s *server) health(w http.ResponseWriter, _ *http.Request) {
 // maxEvents is how large a notification of S3 events may be.
 const maxEvents = 1 << 20
 
-// internal serves the rest of /_penstock/, authenticated: the control of embedded tables and of data integrations, and
-// POST /_penstock/s3-events, which takes S3 event notification JSON from stores that are not embedded.
+// internal serves the rest of /_penstock/, authenticated: the control of embedded tables, of data integrations and of
+// events, and POST /_penstock/s3-events, which takes S3 event notification JSON from stores that are not embedded.
 func (s *server) internal(w http.ResponseWriter, r *http.Request, _ identity.Caller) {
 	if strings.HasPrefix(r.URL.Path, "/_penstock/tables/") && s.tables != nil {
 		dynamodb.Control(s.tables).ServeHTTP(w, r)
 		return
 	}
 	if s.controlAppIntegrations(w, r) {
+		return
+	}
+	if path := r.URL.Path; path == events.ControlRoot || strings.HasPrefix(path, events.ControlRoot+"/") {
+		s.eventControl.ServeHTTP(w, r)
 		return
 	}
 	if r.URL.Path != "/_penstock/s3-events" {

@@ -4,6 +4,9 @@ package appintegrations
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -36,13 +39,14 @@ type world struct {
 	*testing.T
 	*harness.Server
 	harness.Clients
-	app *sdk.Client
-	dir string
+	app  *sdk.Client
+	dir  string
+	args []string
 }
 
-func start(t *testing.T) *world {
+func start(t *testing.T, args ...string) *world {
 	t.Helper()
-	w := &world{T: t, dir: t.TempDir()}
+	w := &world{T: t, dir: t.TempDir(), args: args}
 	w.boot()
 	t.Cleanup(func() {
 		if err := w.Kill(); err != nil {
@@ -63,7 +67,7 @@ func start(t *testing.T) *world {
 // boot starts the server over the world's directory.
 func (w *world) boot() {
 	w.Helper()
-	server, err := harness.Start(w.Context(), harness.Options{Dir: w.dir})
+	server, err := harness.Start(w.Context(), harness.Options{Dir: w.dir, Args: w.args})
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -274,6 +278,61 @@ func TestKill(t *testing.T) {
 		if got := w.keys(prefix+"/", 1); !slices.Equal(got, want) {
 			t.Errorf("round %d: %d files at the destination: %q", round, len(got), got)
 		}
+	}
+}
+
+// TestWebhook posts webhooks and finds each event in a table once.
+func TestWebhook(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "penstock.yaml")
+	if err := os.WriteFile(file, []byte(`
+webhooks:
+  orders/eu: {secret: hush}
+event-buses:
+  default: {type: table, table: "redshift://default/dev/public/events"}
+`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w := start(t, "--config", file)
+	_, err := w.app.CreateEventIntegration(t.Context(), &sdk.CreateEventIntegrationInput{
+		Name: aws.String("hook"), EventFilter: &types.EventFilter{Source: aws.String("app-integrations.webhooks/orders/eu")}, EventBridgeBus: aws.String("default"),
+	})
+	w.must(err)
+	post := func(delivery, body, secret string) int {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.Endpoint()+"/app-integrations.webhooks/orders/eu", strings.NewReader(body))
+		w.must(err)
+		mac := hmac.New(sha256.New, []byte(secret))
+		mac.Write([]byte(body))
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("X-Hub-Signature-256", "sha256="+hex.EncodeToString(mac.Sum(nil)))
+		r.Header.Set("X-GitHub-Delivery", delivery)
+		r.Header.Set("X-GitHub-Event", "push")
+		answer, err := http.DefaultClient.Do(r)
+		w.must(err)
+		w.must(answer.Body.Close())
+		return answer.StatusCode
+	}
+	for n := range 20 {
+		for range 2 { // senders repeat themselves
+			if code := post(fmt.Sprint("delivery-", n), fmt.Sprintf(`{"order": {"id": %d}}`, n), "hush"); code != http.StatusAccepted {
+				t.Fatalf("the answer is %d", code)
+			}
+		}
+	}
+	if code := post("forged", `{}`, "guess"); code != http.StatusUnauthorized {
+		t.Errorf("a forged webhook was answered with %d", code)
+	}
+	const query = `SELECT count(*), count(DISTINCT id), min(detail_type), min(source), max(detail."order".id::int) FROM public.events`
+	want := "[[20 20 push app-integrations.webhooks/orders/eu 19]]"
+	var rows [][]string
+	for deadline := time.Now().Add(patience); fmt.Sprint(rows) != want; time.Sleep(50 * time.Millisecond) {
+		if rows, err = w.SQL(t.Context(), query); time.Now().After(deadline) {
+			t.Fatalf("the table has %v, %v, want %s", rows, err, want)
+		}
+	}
+	counts := fmt.Sprint(w.control("GET", "events/counts", ""))
+	if !strings.Contains(counts, "delivered:20") {
+		t.Errorf("the counts are %s", counts)
 	}
 }
 
