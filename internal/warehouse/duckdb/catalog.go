@@ -127,7 +127,7 @@ func (s *Session) Tables(ctx context.Context, database, schemaPattern, tablePatt
 		return s.conn.each(ctx, `
 			SELECT schema_name, table_name, 'TABLE' FROM duckdb_tables()
 				WHERE lower(database_name) = lower($1) AND schema_name NOT IN ('main', 'penstock') AND NOT temporary
-			UNION ALL SELECT schema_name, view_name, 'VIEW' FROM duckdb_views()
+			UNION ALL SELECT schema_name, view_name, CASE WHEN comment = '`+splitNote+`' THEN 'TABLE' ELSE 'VIEW' END FROM duckdb_views()
 				WHERE lower(database_name) = lower($1) AND schema_name NOT IN ('main', 'penstock') AND NOT internal
 			UNION ALL SELECT 'pg_catalog', view_name, 'SYSTEM VIEW' FROM duckdb_views()
 				WHERE database_name = '`+systemCatalog+`' AND NOT internal AND NOT starts_with(view_name, 'penstock_')

@@ -10,6 +10,9 @@
 //	penstock.jobs        names and texts of the jobs in the ledger
 //	penstock.history, .detail, .errors   what loads did, file by file and bad row by bad row; kept seven days
 //	penstock.statements  marks of statements whose transaction committed; kept two days
+//	penstock.replicas, .generations, .marks   copies of replicated tables: owners, states, how far they are
+//	penstock.states, .activity                what they have been through; kept seven days
+//	penstock.changes_N, .recent_N             changes of generation N that are not in its rows yet
 //
 // A transaction of DuckDB writes to one attached file only. That is why the ledger is in the database it
 // speaks of and not in a place of its own.
@@ -30,6 +33,22 @@
 // history is part of that; when it fails, its history is written by a transaction of its own.
 //
 // A failure that is not the data's, such as a full disk, settles nothing: the same request may be made again.
+//
+// # Replicas
+//
+// A Replica is the copy of a source table. Each of its calls is one transaction (Publish may be several, of which
+// the last shows): the rows, the marks that cover them and the row with the fence, which every call writes
+// (invariants 1 and 2). A generation is loaded into a table with a hidden name, in "public" because the engine
+// can rename tables and not move them, while changes are set aside by batch; then they are applied to it, and
+// it takes the name of the one before (invariant 4). The engine keeps versions of its catalogue as it does of
+// rows, so nobody sees anything in between.
+//
+// Changes are applied by deleting the rows of their keys and adding the images. The table has no key and no
+// index: one would have to be in memory as a whole. See replica_recent.go for how large tables are spared
+// the search for a few rows, and docs/adr/0011 for what was measured.
+//
+// An item whose key columns cannot hold all of its key is kept apart from others by the key in the item itself;
+// one that cannot be represented at all is a fault of kind Invalid about an "item" (invariant 5).
 //
 // # Fast and slow
 //

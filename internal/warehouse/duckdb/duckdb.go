@@ -54,6 +54,7 @@ type Warehouse struct {
 	loads running
 
 	replicas replicas
+	limits   splitLimits
 
 	mu     sync.Mutex // guards what follows, and keeps databases from being made or removed meanwhile
 	eng    *engine
@@ -74,7 +75,7 @@ func New(o Options) *Warehouse {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	w := &Warehouse{o: o}
+	w := &Warehouse{o: o, limits: defaultSplitLimits}
 	w.loads.loads, w.loads.pruned = map[*loader]struct{}{}, map[string]time.Time{}
 	if o.NextID == nil {
 		w.o.NextID = func() int64 { return w.ids.Add(1) }

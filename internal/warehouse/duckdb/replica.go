@@ -179,13 +179,18 @@ type generation struct {
 	folded    int64 // batches of set-aside changes up to this one are in the rows
 	batches   int64 // applied or set aside
 	ambiguous bool  // key columns alone do not tell all its items apart
+	rows      int64
+	split     bool      // it is live and its latest changes are in a table of their own
+	recent    int64     // rows of that table
+	tidied    time.Time // when that table was last empty
 }
 
 // generations reads the live generation and the one being loaded; either may be nil.
 func (t *replicaTx) generations(ctx context.Context) (live, loading *generation, err error) {
-	err = t.c.each(ctx, "SELECT number, source_id, phase, keys, loaded, batches, folded, ambiguous FROM "+t.in("generations")+" WHERE integration_id = ?",
+	err = t.c.each(ctx, "SELECT number, source_id, phase, keys, loaded, batches, folded, ambiguous, row_count, split, recent, epoch_us(tidied) FROM "+t.in("generations")+" WHERE integration_id = ?",
 		[]any{t.spec.IntegrationID}, func(v []any) error {
-			g := &generation{batches: v[5].(int64), folded: v[6].(int64), ambiguous: v[7].(bool)}
+			g := &generation{batches: v[5].(int64), folded: v[6].(int64), ambiguous: v[7].(bool),
+				rows: v[8].(int64), split: v[9].(bool), recent: v[10].(int64), tidied: time.UnixMicro(v[11].(int64)).UTC()}
 			g.Number, g.SourceID, g.Phase, g.Loaded = v[0].(int64), v[1].(string), change.Phase(v[2].(string)), v[4].(int64)
 			if err := json.Unmarshal([]byte(v[3].(string)), &g.keys); err != nil {
 				return err
@@ -200,9 +205,9 @@ func (t *replicaTx) generations(ctx context.Context) (live, loading *generation,
 	return live, loading, err
 }
 
-// rowsTable is where the rows of a generation are.
+// rowsTable is where the rows of a generation are, in the schema public.
 func (t *replicaTx) rowsTable(g *generation) string {
-	if g.Phase == change.Live {
+	if g.Phase == change.Live && !g.split {
 		return t.spec.Schema.Table
 	}
 	return fmt.Sprintf("%srows_%d", hiddenPrefix, g.Number)
@@ -233,7 +238,7 @@ func (r *Replica) Recover(ctx context.Context, fence int64) (live, loading *chan
 			if g == nil {
 				continue
 			}
-			there, err := t.exists(ctx, t.rowsTable(g))
+			there, err := t.exists(ctx, g)
 			if err != nil {
 				return err
 			}
@@ -260,9 +265,15 @@ func (r *Replica) Recover(ctx context.Context, fence int64) (live, loading *chan
 	return live, loading, nil
 }
 
-func (t *replicaTx) exists(ctx context.Context, table string) (bool, error) {
-	v, err := t.c.one(ctx, "SELECT 1 FROM duckdb_tables() WHERE database_name = ? AND schema_name = 'public' AND lower(table_name) = lower(?)", t.s.db.name, table)
-	return v != nil, err
+// exists reports whether a generation's rows are where they should be.
+func (t *replicaTx) exists(ctx context.Context, g *generation) (bool, error) {
+	v, err := t.c.one(ctx, `SELECT (SELECT count(*) FROM duckdb_tables() WHERE database_name = $1 AND schema_name = 'public' AND lower(table_name) = lower($2)),
+		(SELECT count(*) FROM duckdb_views() WHERE database_name = $1 AND schema_name = 'public' AND lower(view_name) = lower($3))`,
+		t.s.db.name, t.rowsTable(g), t.spec.Schema.Table)
+	if err != nil {
+		return false, err
+	}
+	return v[0] == int64(1) && (!g.split || v[1] == int64(1)), nil
 }
 
 // Stages of marks and of activity.
@@ -335,11 +346,11 @@ func (t *replicaTx) writeMarks(ctx context.Context, g *generation, stage string,
 	return err
 }
 
-// dropGeneration removes all there is of a generation, but not the rows of a live one.
+// dropGeneration removes all there is of a generation.
 func (t *replicaTx) dropGeneration(ctx context.Context, g *generation) error {
-	drops := []string{"DROP TABLE IF EXISTS " + t.in(changesTable(g))}
-	if g.Phase != change.Live {
-		drops = append(drops, "DROP TABLE IF EXISTS "+t.public(t.rowsTable(g)))
+	drops := []string{"DROP TABLE IF EXISTS " + t.public(t.rowsTable(g)), "DROP TABLE IF EXISTS " + t.in(changesTable(g))}
+	if g.split {
+		drops = append(drops, "DROP VIEW IF EXISTS "+t.public(t.spec.Schema.Table), "DROP TABLE IF EXISTS "+t.in(recentTable(g)))
 	}
 	if err := t.c.script(ctx, drops...); err != nil {
 		return err

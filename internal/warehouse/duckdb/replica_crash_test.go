@@ -186,6 +186,9 @@ func replicaCrashCheck(t *testing.T, f *fixture, fence int64, reported map[strin
 func replicaCrashChild(ctx context.Context, dir string) error {
 	// Checkpoints are where a database file changes most; have many.
 	w := New(Options{Dir: dir, Settings: []string{"SET checkpoint_threshold = '200KB'"}})
+	if os.Getpid()%2 == 0 {
+		w.limits = splitLimits{rows: 1000, direct: 1000, recent: 250, age: time.Hour}
+	}
 	r, err := w.Replica(ctx, "dev", ReplicaSpec{IntegrationID: "c", Schema: ordersSchema})
 	if err != nil {
 		return err

@@ -74,22 +74,27 @@ func keyDuckType(t change.KeyType) string {
 
 // create are the statements that make a table of this shape.
 func (s shape) create(table string) []string {
-	columns, statements := "", []string{}
+	columns := ""
 	for _, k := range s.Keys {
 		columns += ident(k.Name) + " " + keyDuckType(k.Type) + " NOT NULL, "
-		rs := ""
+	}
+	return append([]string{fmt.Sprintf("CREATE TABLE %s (%s%s JSON NOT NULL)", table, columns, valueColumn)}, s.comments(table)...)
+}
+
+// comments are the statements that note the types the engine does not have.
+func (s shape) comments(table string) (statements []string) {
+	for _, k := range s.Keys {
+		rs := rsType{name: "character varying", length: maxVarchar}
 		switch k.Type {
-		case change.String:
-			rs = rsType{name: "character varying", length: maxVarchar}.String()
 		case change.Binary:
-			rs = rsType{name: "binary varying", length: maxVarchar}.String()
+			rs.name = "binary varying"
 		case change.Number:
 			continue // the engine's type says it all
 		}
-		text, _ := json.Marshal(note{Type: rs}) // of strings: it cannot fail
+		text, _ := json.Marshal(note{Type: rs.String()}) // of strings: it cannot fail
 		statements = append(statements, fmt.Sprintf("COMMENT ON COLUMN %s.%s IS %s", table, ident(k.Name), literal(notePrefix+string(text))))
 	}
-	return append([]string{fmt.Sprintf("CREATE TABLE %s (%s%s JSON NOT NULL)", table, columns, valueColumn)}, statements...)
+	return statements
 }
 
 // match is the condition under which a row of t is the item of a row of k: the same keys. Where several items

@@ -130,10 +130,18 @@ func (w *Warehouse) DropReplica(ctx context.Context, database, integrationID str
 	return w.with(ctx, database, func(s *Session) error {
 		return s.do(ctx, func() error {
 			return s.conn.transact(ctx, func() error {
-				t := &replicaTx{Replica: &Replica{w: w, database: database, spec: ReplicaSpec{IntegrationID: integrationID}}, s: s, c: s.conn}
-				_, loading, err := t.generations(ctx)
+				t := &replicaTx{Replica: &Replica{w: w, database: database, spec: ReplicaSpec{IntegrationID: integrationID}}, s: s, c: s.conn, now: w.o.Now().UTC()}
+				v, err := t.c.one(ctx, "SELECT table_name FROM "+t.in("replicas")+" WHERE integration_id = ?", integrationID)
+				if err != nil || v == nil {
+					return err
+				}
+				t.spec.Schema.Table = v[0].(string)
+				live, loading, err := t.generations(ctx)
 				if err == nil && loading != nil {
 					err = t.dropGeneration(ctx, loading)
+				}
+				if err == nil && live != nil && live.split {
+					err = t.join(ctx, live)
 				}
 				for _, table := range []string{"marks", "generations", "replicas"} {
 					if err == nil {

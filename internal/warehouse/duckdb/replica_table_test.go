@@ -165,7 +165,13 @@ func TestReplicaViews(t *testing.T) {
 // TestReplicaAmbiguousKeys has items whose key columns are the same, because what did not fit was cut off. They stay
 // apart.
 func TestReplicaAmbiguousKeys(t *testing.T) {
+	t.Run("table", func(t *testing.T) { testAmbiguousKeys(t, defaultSplitLimits) })
+	t.Run("split", func(t *testing.T) { testAmbiguousKeys(t, smallLimits) })
+}
+
+func testAmbiguousKeys(t *testing.T, limits splitLimits) {
 	f := newFixture(t)
+	f.w.limits = limits
 	x := f.replicated(ReplicaSpec{AcceptInvChars: true})
 	x.load(order("a?", "1", 1), order("a\x00", "1", 1), order("n", "0.00000000001", 1), order("n", "0.00000000002", 1))
 	x.apply(order("n", "0.00000000003", 1), order("a\x00", "1", 2))
@@ -300,6 +306,130 @@ func TestDropReplica(t *testing.T) {
 	f.query(s, "DROP TABLE orders")
 	if live, loading, err := r.Recover(ctx, 6); live != nil || loading != nil || err != nil {
 		t.Errorf("recovered %v, %v, %v without the table", live, loading, err)
+	}
+}
+
+// TestReplicaSplit follows a table from where it is small to where it is large and back to an ordinary one.
+func TestReplicaSplit(t *testing.T) {
+	now := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+	f := newFixture(t, func(o *Options) { o.Now = func() time.Time { return now } })
+	limits := splitLimits{rows: 10, direct: 50, recent: 20, age: time.Hour}
+	f.w.limits = limits
+	x := f.replicated(ReplicaSpec{})
+	want := map[string]string{}
+	do := func(rows ...change.Row) {
+		t.Helper()
+		x.apply(rows...)
+		for _, r := range rows {
+			if r.Doc == nil {
+				delete(want, r.Keys[0])
+			} else {
+				want[r.Keys[0]] = string(r.Doc)
+			}
+		}
+		s := f.connect()
+		defer s.Close() //nolint:errcheck // never fails
+		got := f.query(s, `SELECT value FROM "Orders"`)
+		for _, doc := range want {
+			if !slices.Contains(got, "["+doc+"]") {
+				t.Fatalf("%s is missing", doc)
+			}
+		}
+		if len(got) != len(want) {
+			t.Fatalf("%d rows, want %d", len(got), len(want))
+		}
+	}
+	state := func(split bool, recent, rows int64) {
+		t.Helper()
+		f.must(x.r.transact(t.Context(), 0, func(tx *replicaTx) error {
+			g, _, err := tx.generations(t.Context())
+			if err != nil {
+				return err
+			}
+			v, err := tx.c.one(t.Context(), "SELECT count(*) FROM "+tx.public(tx.rowsTable(g)))
+			if err == nil && (g.split != split || g.recent != recent || g.rows != rows || v[0] != rows) {
+				t.Errorf("split %v, %d recent changes, %d rows, in truth %d; want %v, %d, %d", g.split, g.recent, g.rows, v[0], split, recent, rows)
+			}
+			return err
+		}))
+	}
+	several := func(from, to, version int) (rows []change.Row) {
+		for i := from; i < to; i++ {
+			rows = append(rows, order(fmt.Sprint("k", i), "1", version))
+		}
+		return rows
+	}
+	f.must(x.r.Publish(t.Context()))
+	do(several(0, 8, 1)...)
+	do(several(4, 12, 2)...)
+	state(false, 0, 12)
+	do(several(11, 14, 3)...) // it is larger than small now
+	state(true, 3, 12)
+	do(append(several(0, 4, 4), noOrder("k5", "1"), noOrder("k12", "1"), noOrder("none", "1"))...)
+	state(true, 9, 12)
+	do(several(3, 6, 5)...)
+	state(true, 10, 12)
+	// What users see is a table.
+	s := f.connect()
+	if tables, err := s.Tables(t.Context(), "", "public", ""); err != nil || len(tables) != 1 || tables[0] != (TableInfo{"public", "Orders", "TABLE"}) {
+		t.Errorf("tables: %v, %v", tables, err)
+	}
+	for sql, want := range map[string]string{
+		`SELECT schema_name, table_name, table_type, remarks FROM svv_all_tables WHERE schema_name = 'public'`:        `[[public Orders TABLE <nil>]]`,
+		`SELECT table_name, table_type FROM svv_tables WHERE table_schema = 'public'`:                                 `[[Orders BASE TABLE]]`,
+		`SELECT tablename, "column", type FROM pg_table_def WHERE schemaname = 'public' ORDER BY 2`:                   `[[Orders Id character varying(65535)] [Orders n numeric(38,10)] [Orders value super]]`,
+		`SELECT column_name, data_type, character_maximum_length, remarks FROM svv_columns ORDER BY ordinal_position`: `[[Id character varying 65535 <nil>] [n numeric <nil> <nil>] [value super <nil> <nil>]]`,
+		`SELECT count(*) FROM Orders WHERE Id = 'k5' AND n = 1 AND (value ->> '$.v.N') = '5'`:                         `[[1]]`,
+	} {
+		if got := fmt.Sprint(f.query(s, sql)); got != want {
+			t.Errorf("%s: %s, want %s", sql, got, want)
+		}
+	}
+	if cols, err := s.Columns(t.Context(), "", "", "orders"); err != nil || len(cols) != 3 || cols[0].Length != 65535 || cols[2].TypeName != "super" {
+		t.Errorf("columns: %+v, %v", cols, err)
+	}
+	f.must(s.Close())
+	// Another name for the database, another process.
+	f.must(f.w.RenameDatabase(t.Context(), "dev", "other"))
+	f.must(f.w.RenameDatabase(t.Context(), "other", "dev"))
+	f.must(f.w.Close())
+	f.w = New(Options{Dir: f.dir, Now: func() time.Time { return now }})
+	f.w.limits = limits
+	x.r = f.replica(2, ReplicaSpec{})
+	do(several(20, 35, 6)...) // enough to tidy up
+	state(true, 0, int64(len(want)))
+	do(several(30, 40, 7)...)
+	do(append(several(0, 60, 8), noOrder("k35", "1"))...) // enough for the table itself
+	state(true, 0, int64(len(want)))
+	do(several(59, 61, 9)...)
+	state(true, 2, 59)
+	now = now.Add(2 * time.Hour)
+	do(noOrder("k1", "1")) // it is time
+	state(true, 0, int64(len(want)))
+	if got := f.query(f.connect(), "SELECT table_rows FROM svv_integration_table_state"); got[0] != fmt.Sprintf("[%d]", len(want)) {
+		t.Errorf("table_rows = %v, want %d", got, len(want))
+	}
+	// Loaded again, it is split from the first.
+	g, err := x.r.Begin(t.Context(), change.Table{Schema: ordersSchema, ID: "b"}, nil)
+	f.must(err)
+	x.load(several(0, 30, 10)...)
+	f.must(x.r.Publish(t.Context()))
+	x.g, want = g, map[string]string{}
+	for _, r := range several(0, 30, 10) {
+		want[r.Keys[0]] = string(r.Doc)
+	}
+	state(true, 0, 30)
+	do(several(29, 33, 11)...)
+	state(true, 4, 30)
+	// And in the end an ordinary table with all there is.
+	f.must(f.w.DropReplica(t.Context(), "dev", "3b1e"))
+	s = f.connect()
+	f.query(s, `INSERT INTO "Orders" VALUES ('u', 7, '{}')`)
+	if got := f.query(s, `SELECT count(*), count(*) FILTER ((value ->> '$.v.N') = '11') FROM "Orders"`); got[0] != fmt.Sprintf("[%d 4]", len(want)+1) {
+		t.Errorf("rows = %v, want %d", got, len(want)+1)
+	}
+	if got := f.query(s, `SELECT table_name FROM duckdb_tables() WHERE contains(table_name, 'rows_') OR contains(table_name, 'recent_') OR contains(table_name, 'changes_')`); len(got) != 0 {
+		t.Errorf("left behind: %v", got)
 	}
 }
 

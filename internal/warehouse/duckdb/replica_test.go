@@ -6,6 +6,7 @@ import (
 	"os"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/penstock-io/penstock/internal/change"
 	"github.com/penstock-io/penstock/internal/fault"
@@ -24,7 +25,12 @@ type replicaTarget struct {
 	dir string
 	mu  sync.RWMutex // the warehouse is being exchanged
 	w   *Warehouse
+
+	limits splitLimits
 }
+
+// smallLimits split every table and use all ways changes can take.
+var smallLimits = splitLimits{rows: -1, direct: 20, recent: 30, age: time.Hour}
 
 func (r *replicaTarget) Replica(ctx context.Context, s change.Schema) (warehousetest.Replica, error) {
 	return r.w.Replica(ctx, "dev", ReplicaSpec{IntegrationID: "i", Schema: s})
@@ -35,6 +41,7 @@ func (r *replicaTarget) Reopen(context.Context) error {
 	defer r.mu.Unlock()
 	err := r.w.Close()
 	r.w = New(Options{Dir: r.dir})
+	r.w.limits = r.limits
 	return err
 }
 
@@ -66,24 +73,29 @@ func (r *replicaTarget) Read(ctx context.Context) (out []warehousetest.Row, ok b
 }
 
 func TestReplicaSuite(t *testing.T) {
-	t.Parallel()
 	seeds := 4
 	if s := os.Getenv("PENSTOCK_TEST_SEEDS"); s != "" {
 		if _, err := fmt.Sscan(s, &seeds); err != nil {
 			t.Fatal(err)
 		}
 	}
-	warehousetest.Run(t, warehousetest.Suite{Seeds: seeds, Open: func(t testing.TB) warehousetest.Target {
-		r := &replicaTarget{TB: t, dir: t.TempDir()}
-		r.w = New(Options{Dir: r.dir})
-		t.Cleanup(func() {
-			if err := r.w.Close(); err != nil {
-				t.Error(err)
-			}
+	for name, limits := range map[string]splitLimits{"table": defaultSplitLimits, "split": smallLimits} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			warehousetest.Run(t, warehousetest.Suite{Seeds: seeds, Open: func(t testing.TB) warehousetest.Target {
+				r := &replicaTarget{TB: t, dir: t.TempDir(), limits: limits}
+				r.w = New(Options{Dir: r.dir})
+				r.w.limits = limits
+				t.Cleanup(func() {
+					if err := r.w.Close(); err != nil {
+						t.Error(err)
+					}
+				})
+				if err := r.w.CreateDatabase(t.Context(), "dev", "", ""); err != nil {
+					t.Fatal(err)
+				}
+				return r
+			}})
 		})
-		if err := r.w.CreateDatabase(t.Context(), "dev", "", ""); err != nil {
-			t.Fatal(err)
-		}
-		return r
-	}})
+	}
 }

@@ -53,8 +53,8 @@ func (r *Replica) Begin(ctx context.Context, table change.Table, start change.Ma
 		if err := t.c.script(ctx, append(statements, s.createChanges(t.in(changesTable(g))))...); err != nil {
 			return err
 		}
-		if _, err := t.c.exec(ctx, "INSERT INTO "+t.in("generations")+" VALUES (?, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0, false, ?)",
-			t.spec.IntegrationID, g.Number, g.SourceID, string(g.Phase), string(keys), t.now); err != nil {
+		if _, err := t.c.exec(ctx, "INSERT INTO "+t.in("generations")+" VALUES (?, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0, false, ?, false, 0, ?)",
+			t.spec.IntegrationID, g.Number, g.SourceID, string(g.Phase), string(keys), t.now, t.now); err != nil {
 			return err
 		}
 		var marks []change.Mark
@@ -175,9 +175,9 @@ func (r *Replica) Apply(ctx context.Context, of *change.Generation, b change.Bat
 		done := counts{ambiguous: ambiguous, batches: 1, bytes: size(rows), read: int64(b.Bytes)}
 		if g == loading {
 			done.bytes = 0
-			err = t.setAside(ctx, g, rows)
+			err = t.appendChanges(ctx, changesTable(g), g, rows, []int64{g.batches + 1})
 		} else {
-			err = t.merge(ctx, g, rows, &done)
+			err = t.applyLive(ctx, g, rows, &done)
 		}
 		if err != nil {
 			return err
@@ -237,20 +237,25 @@ func (a *appender) key(column int, t change.KeyType, k key) {
 	}
 }
 
-// setAside keeps changes for later.
-func (t *replicaTx) setAside(ctx context.Context, g *generation, rows []row) error {
-	keys := g.keys
-	return t.append(ctx, t.s.db.name, internalSchema, changesTable(g), func(a *appender) error {
+// appendChanges puts changes into an internal table with the columns: those of first, then for each key the column
+// and the exact key, then the item.
+func (t *replicaTx) appendChanges(ctx context.Context, table string, g *generation, rows []row, first []int64) error {
+	return t.append(ctx, t.s.db.name, internalSchema, table, func(a *appender) error {
 		for i := range rows {
-			a.int64(0, g.batches+1)
-			for k := range keys {
-				a.key(1+2*k, keys[k].Type, rows[i].keys[k])
-				a.text(2+2*k, rows[i].exact[k])
+			column := 0
+			for _, v := range first {
+				a.int64(column, v)
+				column++
 			}
-			if last := 1 + 2*len(keys); rows[i].doc == nil {
-				a.null(last)
+			for k := range g.keys {
+				a.key(column, g.keys[k].Type, rows[i].keys[k])
+				a.text(column+1, rows[i].exact[k])
+				column += 2
+			}
+			if rows[i].doc == nil {
+				a.null(column)
 			} else {
-				a.bytes(last, rows[i].doc)
+				a.bytes(column, rows[i].doc)
 			}
 			if err := a.endRow(ctx); err != nil {
 				return err
@@ -263,28 +268,25 @@ func (t *replicaTx) setAside(ctx context.Context, g *generation, rows []row) err
 // keysTable holds the keys of a batch.
 const keysTable = "penstock_keys"
 
-// merge applies changes to a generation's rows. The old rows of all keys are deleted and the new images added,
-// because an update in place would make the next checkpoint write every piece of the table anew.
-func (t *replicaTx) merge(ctx context.Context, g *generation, rows []row, done *counts) error {
-	s := t.shapeOf(g)
-	ambiguous := g.ambiguous || done.ambiguous
-	columns := make([]string, 0, 2*len(s.Keys))
-	for i, k := range s.Keys {
+// stageKeys puts the keys of a batch where statements can use them, the exact ones too if asked for.
+func (t *replicaTx) stageKeys(ctx context.Context, g *generation, rows []row, exact bool) error {
+	columns := make([]string, 0, 2*len(g.keys))
+	for i, k := range g.keys {
 		columns = append(columns, fmt.Sprintf("k%d %s", i, keyDuckType(k.Type)))
-		if ambiguous {
+		if exact {
 			columns = append(columns, fmt.Sprintf("x%d VARCHAR", i))
 		}
 	}
 	if _, err := t.c.exec(ctx, fmt.Sprintf("CREATE OR REPLACE TEMP TABLE %s (%s)", keysTable, strings.Join(columns, ", "))); err != nil {
 		return err
 	}
-	err := t.append(ctx, "temp", "main", keysTable, func(a *appender) error {
+	return t.append(ctx, "temp", "main", keysTable, func(a *appender) error {
 		for i := range rows {
 			column := 0
-			for k := range s.Keys {
-				a.key(column, s.Keys[k].Type, rows[i].keys[k])
+			for k := range g.keys {
+				a.key(column, g.keys[k].Type, rows[i].keys[k])
 				column++
-				if ambiguous {
+				if exact {
 					a.text(column, rows[i].exact[k])
 					column++
 				}
@@ -295,12 +297,25 @@ func (t *replicaTx) merge(ctx context.Context, g *generation, rows []row, done *
 		}
 		return nil
 	})
+}
+
+// merge applies changes to a generation's rows. The old rows of all keys are deleted and the new images added,
+// because an update in place would make the next checkpoint write every piece of the table anew.
+func (t *replicaTx) merge(ctx context.Context, g *generation, rows []row, done *counts) error {
+	ambiguous := g.ambiguous || done.ambiguous
+	if err := t.stageKeys(ctx, g, rows, ambiguous || g.split); err != nil {
+		return err
+	}
+	gone, err := t.c.exec(ctx, fmt.Sprintf("DELETE FROM %s AS t USING temp.main.%s AS k WHERE %s", t.public(t.rowsTable(g)), keysTable, t.shapeOf(g).match(ambiguous)))
 	if err != nil {
 		return err
 	}
-	gone, err := t.c.exec(ctx, fmt.Sprintf("DELETE FROM %s AS t USING temp.main.%s AS k WHERE %s", t.public(t.rowsTable(g)), keysTable, s.match(ambiguous)))
-	if err != nil {
-		return err
+	if g.split && g.recent > 0 {
+		overtaken, err := t.dropRecent(ctx, g, ambiguous)
+		if err != nil {
+			return err
+		}
+		done.recent -= overtaken
 	}
 	images, err := t.appendRows(ctx, g, rows)
 	if err != nil {
@@ -317,24 +332,29 @@ type counts struct {
 	rows                       int64 // more than before
 	bytes                      int64 // of the images written
 	read                       int64 // from the source
+	recent                     int64 // more rows than before in the table of recent changes
+	tidied                     bool  // that table is empty now
 	ambiguous                  bool
 }
 
 // changed counts a batch of images and deletions that found gone rows in place. That deletions find their rows is
 // taken for granted: only a batch that is applied again deletes what is not there.
 func (c *counts) changed(images, deletions, gone int64) {
+	deleted := min(deletions, gone)
+	updated := min(images, gone-deleted)
 	c.rows += images - gone
-	c.deleted = min(deletions, gone)
-	c.updated = min(images, gone-c.deleted)
-	c.inserted = images - c.updated
+	c.deleted += deleted
+	c.updated += updated
+	c.inserted += images - updated
 }
 
 // settle notes what was done to a generation.
 func (t *replicaTx) settle(ctx context.Context, g *generation, stage string, n counts) error {
 	written := n.inserted + n.updated
 	_, err := t.c.exec(ctx, "UPDATE "+t.in("generations")+` SET loaded = loaded + $3, row_count = row_count + $4, written_rows = written_rows + $5,
-		written_bytes = written_bytes + $6, batches = batches + $7, ambiguous = ambiguous OR $8, updated = $9 WHERE integration_id = $1 AND number = $2`,
-		t.spec.IntegrationID, g.Number, n.loaded, n.rows, written, n.bytes, n.batches, n.ambiguous, t.now)
+		written_bytes = written_bytes + $6, batches = batches + $7, ambiguous = ambiguous OR $8, updated = $9, recent = recent + $10,
+		tidied = CASE WHEN $11 THEN $9 ELSE tidied END WHERE integration_id = $1 AND number = $2`,
+		t.spec.IntegrationID, g.Number, n.loaded, n.rows, written, n.bytes, n.batches, n.ambiguous, t.now, n.recent, n.tidied)
 	if err != nil {
 		return err
 	}
@@ -342,7 +362,7 @@ func (t *replicaTx) settle(ctx context.Context, g *generation, stage string, n c
 }
 
 // foldRows is about how many set-aside changes one transaction applies.
-const foldRows = 20_000
+const foldRows = 100_000
 
 // Publish makes the generation being loaded the live one. The changes set aside are applied to it first, in
 // several transactions if they are many, which nobody sees: its tables are hidden. Then its rows take the
@@ -372,9 +392,15 @@ func (r *Replica) Publish(ctx context.Context) error {
 		} else if err := t.dropGeneration(ctx, live); err != nil {
 			return err
 		}
-		if err := t.c.script(ctx, "DROP TABLE IF EXISTS "+t.public(t.spec.Schema.Table),
-			"ALTER TABLE "+t.public(t.rowsTable(g))+" RENAME TO "+ident(t.spec.Schema.Table),
-			"DROP TABLE "+t.in(changesTable(g))); err != nil {
+		if err := t.c.script(ctx, "DROP TABLE "+t.in(changesTable(g))); err != nil {
+			return err
+		}
+		if g.rows > t.w.limits.rows {
+			err = t.split(ctx, g, g.ambiguous)
+		} else {
+			err = t.c.script(ctx, "ALTER TABLE "+t.public(t.rowsTable(g))+" RENAME TO "+ident(t.spec.Schema.Table))
+		}
+		if err != nil {
 			return err
 		}
 		for _, s := range []string{

@@ -95,7 +95,7 @@ var systemViews = []string{
 		SELECT database_name, schema_name, table_name, NULL::VARCHAR AS table_acl, 'TABLE' AS table_type, comment AS remarks
 		FROM duckdb_tables() WHERE NOT internal AND NOT temporary AND schema_name NOT IN ('main', 'penstock') AND NOT starts_with(table_name, 'penstock$')
 		UNION ALL
-		SELECT database_name, schema_name, view_name, NULL, 'VIEW', comment
+		SELECT database_name, schema_name, view_name, NULL, CASE WHEN comment = '` + splitNote + `' THEN 'TABLE' ELSE 'VIEW' END, nullif(comment, '` + splitNote + `')
 		FROM duckdb_views() WHERE NOT internal AND NOT temporary AND schema_name NOT IN ('main', 'penstock')`,
 	`CREATE VIEW svv_redshift_tables AS SELECT database_name, schema_name, table_name, table_type, table_acl, remarks FROM svv_all_tables`,
 	`CREATE VIEW svv_tables AS
