@@ -221,6 +221,9 @@ func TestReadAndWrite(t *testing.T) {
 		{"AMAZON_COMPREHEND", "DetectKeyPhrases", false, false, true},
 		{"AMAZON_COMPREHEND", "DetectSentiment", false, false, false},
 		{"BAMBOO_HR", "AddEmployee", true, false, false},
+		{"BAMBOO_HR", "UpdateEmployee", true, true, false}, // a POST that changes
+		{"AMAZON_S3", "CreateBucket", true, false, true},   // a PUT that only adds
+		{"SLACK", "ConversationsKick", true, true, true},
 	} {
 		a := action(t, c.typ, c.id)
 		if a.Write != c.write || a.Destructive != c.destructive || a.Named != c.named {

@@ -34,6 +34,8 @@
 //	x-penstock-paging             of an operation: see Paging
 //	x-penstock-argument           of a body: the name of its argument
 //	x-penstock-source             of an operation: vendor, where AWS publishes no such action
+//	x-penstock-destructive        of an operation that writes: whether it replaces, changes or deletes what is
+//	                              there, where the method says otherwise (PUT, PATCH and DELETE do)
 //	x-penstock-local              of a parameter: read by the code of the vendor, not sent
 //	x-penstock-multi-segment      of a path parameter: may contain slashes, which are kept
 //	x-penstock-unwrap             of a body: the member whose members are the arguments

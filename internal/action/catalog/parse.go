@@ -242,6 +242,7 @@ func (p *parser) operation(path, method string, item *openapi3.PathItem, op *ope
 	a.Destructive = a.Write && (method == http.MethodDelete || method == http.MethodPut || method == http.MethodPatch)
 	p.extension(op.Extensions, "x-penstock-paging", &a.Paging)
 	if p.from == ours {
+		p.extension(op.Extensions, "x-penstock-destructive", &a.Destructive)
 		p.extension(op.Extensions, "x-penstock-source", &source)
 		a.Named = source != "vendor"
 		p.extension(op.Extensions, "x-penstock-object", &a.Object)

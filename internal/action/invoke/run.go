@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -285,6 +286,10 @@ func (r *run) unreachable(ctx context.Context, req *request, err error, reached 
 
 // cause is the innermost text of a network error: connection refused.
 func (r *run) cause(err error) string {
+	var name *net.DNSError
+	if errors.As(err, &name) { // whose text also has the address of a server of ours
+		return "the name cannot be resolved: " + name.Err
+	}
 	for {
 		inner := errors.Unwrap(err)
 		if inner == nil {
