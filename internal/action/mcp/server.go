@@ -387,7 +387,7 @@ func (c *callerServer) call(ctx context.Context, req *sdk.CallToolRequest) (*sdk
 
 // bound cuts an answer to what models can read, and says so.
 func (h *Handler) bound(out *Outcome) {
-	said := ""
+	var said string
 	switch {
 	case len(out.JSON) > h.MaxAnswer:
 		all := len(out.JSON)
