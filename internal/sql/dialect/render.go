@@ -410,6 +410,13 @@ func (r *renderer) from(f *fromItem, rel *relation, sc *scope) {
 	case rel.path != nil:
 		r.unnest(f, rel, sc)
 		return
+	case f.ref != nil && r.systemView(f.ref.parts) != "":
+		r.tokens(f.lo, f.body)
+		r.gap(f.ref.lo)
+		r.write(quoteAlways(r.systemView(f.ref.parts)))
+		if f.alias == "" {
+			r.write(" AS ", quoteName(lastName(f.ref.parts)))
+		}
 	default:
 		r.tokens(f.lo, f.body)
 		for i := f.ref.lo; i < f.ref.hi; i++ {

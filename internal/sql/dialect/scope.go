@@ -184,7 +184,29 @@ func (r *renderer) table(rel *relation, parts []part) bool {
 	}
 	cols, ok := r.columns(n)
 	rel.schema, rel.cols, rel.table = n.Schema, cols, strings.EqualFold(rel.alias, n.Table)
+	if !ok && r.systemView(parts) != "" {
+		rel.cols, ok = r.columns(Name{Table: r.systemView(parts)})
+	}
 	return ok
+}
+
+// systemView returns the name by which the search path has a view of information_schema or pg_catalog, "" for
+// other relations. DuckDB would take its own view, which shows the objects of every database.
+func (r *renderer) systemView(parts []part) string {
+	if len(parts) != 2 || parts[0].index != nil || parts[1].index != nil {
+		return ""
+	}
+	schema, name := strings.ToLower(parts[0].name), strings.ToLower(parts[1].name)
+	if schema != "information_schema" && schema != "pg_catalog" {
+		return ""
+	}
+	if _, ok := r.columns(Name{Table: schema + "." + name}); ok {
+		return schema + "." + name
+	}
+	if _, ok := r.columns(Name{Table: name}); ok && schema == "pg_catalog" {
+		return name
+	}
+	return ""
 }
 
 func (r *renderer) columns(n Name) ([]Column, bool) {

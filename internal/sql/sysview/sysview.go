@@ -24,8 +24,12 @@ type View struct {
 	Rows    func(ctx context.Context) ([][]any, error)
 }
 
-// PendingView is the view the engine completes its SYS_COPY_JOB_DETAIL with.
-const PendingView = "penstock_pending_files"
+// PendingView is the view the engine completes its SYS_COPY_JOB_DETAIL with, and JobsView the one it makes
+// SYS_COPY_JOB of, with the tables' ids.
+const (
+	PendingView = "penstock_pending_files"
+	JobsView    = "penstock_copy_jobs"
+)
 
 // Jobs is where the views find COPY jobs.
 type Jobs interface {
@@ -67,7 +71,7 @@ type Sources struct {
 // Views returns the views of a warehouse.
 func Views(s Sources) []View {
 	return []View{
-		{"sys_copy_job", JobColumns(), s.jobs},
+		{JobsView, JobColumns(), s.jobs},
 		{"sys_copy_job_info", columns("job_id int8", "job_name varchar 128", "database_name varchar 128", "record_time timestamp", "message varchar 512"), s.messages},
 		{"svv_copy_job_integrations", columns("job_owner int4", "channel_arn varchar 128", "bucket varchar 128", "channel_state varchar 128",
 			"db_name varchar 128", "job_name varchar 128", "job_state int4"), s.channels},
@@ -96,21 +100,22 @@ func columns(specs ...string) []statements.Column {
 	return cols
 }
 
-// JobColumns are the columns of SYS_COPY_JOB, COPY JOB LIST and COPY JOB SHOW.
+// JobColumns are the columns of COPY JOB LIST and COPY JOB SHOW, and of SYS_COPY_JOB but for the table's id.
 func JobColumns() []statements.Column {
 	return columns("job_id int8", "job_name varchar 128", "job_owner varchar 128", "database_name varchar 128", "schema_name varchar 128",
 		"table_name varchar 128", "data_source varchar 1024", "iam_role varchar 128", "job_text varchar 65535", "copy_query varchar 65535",
-		"is_auto int4", "on_error_suspend int4", "job_create_time timestamp")
+		"is_auto int4", "on_error_suspend int4", "job_status varchar 128", "job_create_time timestamp")
 }
 
-// JobRow is one row of SYS_COPY_JOB.
+// JobRow is one row of SYS_COPY_JOB. AWS documents no values of job_status: here a job is active while it loads
+// by itself.
 func JobRow(j copyjob.Job) []any {
-	auto := int64(0)
+	auto, status := int64(0), "inactive"
 	if j.Auto {
-		auto = 1
+		auto, status = 1, "active"
 	}
 	return []any{j.ID, j.Name, j.Owner, j.Table.Database, j.Table.Schema, j.Table.Name, "s3://" + j.Bucket + "/" + j.Prefix, j.IAMRole,
-		j.Statement, j.Statement, auto, int64(0), j.Created}
+		j.Statement, j.Statement, auto, int64(0), status, j.Created}
 }
 
 func (s Sources) jobs(ctx context.Context) ([][]any, error) {

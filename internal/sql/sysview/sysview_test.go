@@ -59,7 +59,7 @@ func TestViews(t *testing.T) {
 		}
 		views[v.Name] = rows
 	}
-	if n := len(views["sys_copy_job"]); n != 3 {
+	if n := len(views[JobsView]); n != 3 {
 		t.Errorf("%d jobs", n)
 	}
 	if row := views["sys_copy_job_info"][0]; row[4] != "hello" {

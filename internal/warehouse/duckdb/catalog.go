@@ -9,8 +9,12 @@ import (
 // TableInfo is a relation. Type is TABLE, VIEW or SYSTEM VIEW.
 type TableInfo struct{ Schema, Name, Type string }
 
-// systemSchema is the schema system views appear to be in, as on Redshift.
-const systemSchema = "pg_catalog"
+// systemSchema is the schema system views appear to be in, as on Redshift. Those of informationSchema have its
+// name before theirs in the system catalogue.
+const (
+	systemSchema      = "pg_catalog"
+	informationSchema = "information_schema"
+)
 
 // Columns returns the columns of a table or view in order, nil for one that does not exist. An empty
 // database is the session's, an empty schema the search path and then the system views.
@@ -52,6 +56,9 @@ func (s *Session) columns(ctx context.Context, database, schema, table string) (
 		places = append(places, place{systemCatalog, "main"})
 	case schema == "":
 		places = []place{{database, "public"}}
+	case strings.EqualFold(schema, informationSchema):
+		places = []place{{systemCatalog, "main"}}
+		table = informationSchema + "." + table
 	case strings.EqualFold(schema, systemSchema):
 		places = []place{{systemCatalog, "main"}, {"system", systemSchema}}
 	default:
@@ -84,6 +91,9 @@ func (s *Session) columnsIn(ctx context.Context, database, schema, table string)
 		c.Schema, c.Table = v[5].(string), v[6].(string)
 		if database == systemCatalog {
 			c.Schema = systemSchema
+			if name, ok := strings.CutPrefix(c.Table, informationSchema+"."); ok {
+				c.Schema, c.Table = informationSchema, name
+			}
 		}
 		c.Default, _ = v[4].(string)
 		if n.Default != "" {
@@ -129,8 +139,9 @@ func (s *Session) Tables(ctx context.Context, database, schemaPattern, tablePatt
 				WHERE lower(database_name) = lower($1) AND schema_name NOT IN ('main', 'penstock') AND NOT temporary
 			UNION ALL SELECT schema_name, view_name, CASE WHEN comment = '`+splitNote+`' THEN 'TABLE' ELSE 'VIEW' END FROM duckdb_views()
 				WHERE lower(database_name) = lower($1) AND schema_name NOT IN ('main', 'penstock') AND NOT internal
-			UNION ALL SELECT 'pg_catalog', view_name, 'SYSTEM VIEW' FROM duckdb_views()
-				WHERE database_name = '`+systemCatalog+`' AND NOT internal AND NOT starts_with(view_name, 'penstock_')
+			UNION ALL SELECT CASE WHEN contains(view_name, '.') THEN 'information_schema' ELSE 'pg_catalog' END,
+					replace(view_name, 'information_schema.', ''), 'SYSTEM VIEW' FROM duckdb_views()
+				WHERE database_name = '`+systemCatalog+`' AND NOT internal AND NOT starts_with(view_name, 'penstock_') AND NOT starts_with(view_name, 'pg_catalog.')
 			ORDER BY 1, 2`, []any{s.orOwn(database)}, func(v []any) error {
 			t := TableInfo{v[0].(string), v[1].(string), v[2].(string)}
 			if !isHidden(t.Name) && like(t.Schema, schemaPattern) && like(t.Name, tablePattern) {

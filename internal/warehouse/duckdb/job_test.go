@@ -291,6 +291,20 @@ func TestOneFileByManyLoaders(t *testing.T) {
 	}
 }
 
+func TestCopyJobsHaveTheirTablesIds(t *testing.T) {
+	columns := []Column{{Name: "job_id", TypeName: "int8"}, {Name: "database_name", TypeName: "varchar"}, {Name: "schema_name", TypeName: "varchar"}, {Name: "table_name", TypeName: "varchar"}}
+	f := newFixture(t, func(o *Options) {
+		o.System = []SystemTable{{CopyJobs, columns, func(context.Context) ([][]any, error) {
+			return [][]any{{int64(1), "dev", "public", "t"}, {int64(2), "dev", "public", "gone"}}, nil
+		}}}
+	})
+	s := f.connect()
+	f.table(s, "a INTEGER")
+	if got := f.query(s, "SELECT job_id, table_id = (SELECT table_oid FROM duckdb_tables() WHERE table_name = 't') FROM sys_copy_job ORDER BY 1"); !slices.Equal(got, []string{"[1 true]", "[2 <nil>]"}) {
+		t.Errorf("jobs = %v", got)
+	}
+}
+
 func TestPendingFiles(t *testing.T) {
 	modified := time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC)
 	rows := [][]any{
@@ -301,7 +315,7 @@ func TestPendingFiles(t *testing.T) {
 	f := newFixture(t, func(o *Options) {
 		o.System = []SystemTable{
 			{PendingFiles, PendingColumns(), func(context.Context) ([][]any, error) { return rows, failing }},
-			{"sys_copy_job", []Column{{Name: "job_id", TypeName: "int8"}, {Name: "channel state", TypeName: "varchar"}, {Name: "is_auto", TypeName: "int4"}, {Name: "n", TypeName: "numeric", Precision: 5, Scale: 1}},
+			{"sys_other", []Column{{Name: "job_id", TypeName: "int8"}, {Name: "channel state", TypeName: "varchar"}, {Name: "is_auto", TypeName: "int4"}, {Name: "n", TypeName: "numeric", Precision: 5, Scale: 1}},
 				func(context.Context) ([][]any, error) {
 					var out [][]any
 					for i := range 5000 {
@@ -319,8 +333,8 @@ func TestPendingFiles(t *testing.T) {
 		"[waiting P 2026-01-02 03:04:05.000006 false]", "[done I <nil> <nil>]"}) {
 		t.Errorf("detail = %v", got)
 	}
-	if got := f.query(s, `SELECT count(*), max(job_id), min("channel state"), count(is_auto), sum(n) FROM sys_copy_job`); got[0] != "[5000 4999 x? 0 7500.0]" {
-		t.Errorf("sys_copy_job = %v", got)
+	if got := f.query(s, `SELECT count(*), max(job_id), min("channel state"), count(is_auto), sum(n) FROM sys_other`); got[0] != "[5000 4999 x? 0 7500.0]" {
+		t.Errorf("sys_other = %v", got)
 	}
 	failing = fault.New(fault.Unavailable, "", "the store is away")
 	if _, err := s.Query(t.Context(), "SELECT * FROM sys_copy_job_detail"); err == nil || !strings.Contains(err.Error(), "the store is away") {

@@ -281,6 +281,56 @@ func TestWhoTheSessionIs(t *testing.T) {
 	}
 }
 
+// TestCatalogShowsOneDatabase asks the standard views what there is: the session's database and nothing of ours.
+func TestCatalogShowsOneDatabase(t *testing.T) {
+	f := newFixture(t)
+	f.must(f.w.CreateDatabase(t.Context(), "other", "admin", ""))
+	other, err := f.w.Connect(t.Context(), "other", "admin")
+	f.must(err)
+	defer other.Close() //nolint:errcheck // a test's
+	f.query(other, "CREATE TABLE theirs (id INTEGER)")
+	s := f.connect()
+	f.query(s, "CREATE TABLE ours (id INTEGER, name VARCHAR)")
+	f.query(s, `COMMENT ON COLUMN ours.name IS 'penstock:{"type":"character varying(20)"}'`)
+	f.query(s, "CREATE VIEW seen AS SELECT id FROM ours")
+	for sql, want := range map[string]string{
+		`SELECT table_catalog, table_schema, table_name, table_type FROM "information_schema.tables" ORDER BY 3`:              "[dev public ours BASE TABLE] [dev public seen VIEW]",
+		`SELECT table_name, column_name, data_type, character_maximum_length FROM "information_schema.columns" ORDER BY 1, 2`: "[ours id integer <nil>] [ours name character varying 20] [seen id integer <nil>]",
+		`SELECT schema_name, schema_owner FROM "information_schema.schemata"`:                                                 "[public admin]",
+		`SELECT table_name FROM "information_schema.views"`:                                                                   "[seen]",
+		`SELECT tablename, tableowner FROM pg_tables`:                                                                         "[ours admin]",
+		`SELECT viewname FROM "pg_catalog.pg_views"`:                                                                          "[seen]",
+		`SELECT nspname, relname, relkind FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace ORDER BY 2`:           "[public ours r] [public seen v]",
+		`SELECT relname, attname FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid ORDER BY 1, 2`:                    "[ours id] [ours name] [seen id]",
+		`SELECT datname FROM pg_database ORDER BY 1`:                                                                          "[dev] [other]",
+		`SELECT usename FROM pg_user`:                                                                                         "[admin]",
+		`SELECT setting FROM pg_settings WHERE name = 'server_version'`:                                                       "[8.0.2]",
+		`SELECT description FROM pg_description WHERE description LIKE 'penstock:%'`:                                          "",
+	} {
+		if got := strings.Join(f.query(s, sql), " "); got != want {
+			t.Errorf("%s = %s, want %s", sql, got, want)
+		}
+	}
+	cols, err := s.Columns(t.Context(), "", "information_schema", "schemata")
+	f.must(err)
+	if len(cols) == 0 || cols[0].Schema != "information_schema" || cols[0].Table != "schemata" || cols[0].Name != "catalog_name" {
+		t.Errorf("columns of information_schema.schemata: %+v", cols)
+	}
+	tables, err := s.Tables(t.Context(), "", "%", "%")
+	f.must(err)
+	for _, want := range []TableInfo{{"public", "ours", "TABLE"}, {"information_schema", "tables", "SYSTEM VIEW"}, {"pg_catalog", "pg_class", "SYSTEM VIEW"}, {"pg_catalog", "svv_tables", "SYSTEM VIEW"}} {
+		n := 0
+		for _, got := range tables {
+			if got == want {
+				n++
+			}
+		}
+		if n != 1 {
+			t.Errorf("%+v is there %d times", want, n)
+		}
+	}
+}
+
 func TestErrorsAreClassified(t *testing.T) {
 	f := newFixture(t)
 	s := f.connect()

@@ -3,6 +3,7 @@ package duckdb
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,15 +13,19 @@ import (
 // SystemTable is a system view whose rows the server has, not the warehouse: its jobs, integrations, and
 // what waits to be loaded. Rows is called anew by every statement that reads the view, from any goroutine.
 //
-// PendingFiles names the one the warehouse reads itself, for SYS_COPY_JOB_DETAIL.
+// PendingFiles and CopyJobs name those the warehouse reads itself, for SYS_COPY_JOB_DETAIL and SYS_COPY_JOB.
 type SystemTable struct {
-	Name    string   // in lower case: "sys_copy_job"
+	Name    string   // in lower case: "svv_integration"
 	Columns []Column // Name, TypeName, and Precision and Scale of a numeric; the rest is not looked at
 	Rows    func(ctx context.Context) ([][]any, error)
 }
 
 // PendingFiles is the name of the system table with the files jobs know of and have not loaded.
 const PendingFiles = "penstock_pending_files"
+
+// CopyJobs is the name of the system table with the jobs. SYS_COPY_JOB has its columns and the id of the table,
+// which is found by database_name, schema_name and table_name.
+const CopyJobs = "penstock_copy_jobs"
 
 // PendingColumns are the columns a system table PendingFiles must have.
 func PendingColumns() []Column {
@@ -58,12 +63,14 @@ func (e *engine) defineSystem(ctx context.Context) error {
 		return err
 	}
 	tables := append([]SystemTable{e.w.runningTable()}, e.w.o.System...)
-	pending := false
-	for _, t := range tables {
-		pending = pending || t.Name == PendingFiles
-	}
-	if !pending {
-		tables = append(tables, SystemTable{PendingFiles, PendingColumns(), func(context.Context) ([][]any, error) { return nil, nil }})
+	none := func(context.Context) ([][]any, error) { return nil, nil }
+	for _, needed := range []SystemTable{
+		{PendingFiles, PendingColumns(), none},
+		{CopyJobs, []Column{{Name: "database_name", TypeName: "varchar"}, {Name: "schema_name", TypeName: "varchar"}, {Name: "table_name", TypeName: "varchar"}}, none},
+	} {
+		if !slices.ContainsFunc(tables, func(t SystemTable) bool { return t.Name == needed.Name }) {
+			tables = append(tables, needed)
+		}
 	}
 	c, err := e.functions.Conn(ctx)
 	if err != nil {
@@ -98,6 +105,9 @@ func (e *engine) defineSystem(ctx context.Context) error {
 		return err
 	}
 	if err := e.admin.script(ctx, systemViews...); err != nil {
+		return err
+	}
+	if err := e.defineCatalogViews(ctx); err != nil {
 		return err
 	}
 	// The names sessions may not drop.

@@ -17,6 +17,10 @@ var systemViews = []string{
 	`CREATE MACRO penstock_checkpoint(generation, batches) AS CASE WHEN generation IS NOT NULL THEN '{"generation":' || generation || ',"batches":' || batches || '}' END`,
 	`CREATE MACRO penstock_checkpoint_file(generation, minute) AS 'checkpoints/checkpoint_' || generation || '_' || CAST(epoch_us(minute) // 60000000 AS BIGINT) || '.json'`,
 
+	`CREATE VIEW sys_copy_job AS
+		SELECT j.*, CAST(t.table_oid AS INTEGER) AS table_id FROM penstock_copy_jobs j
+		LEFT JOIN (SELECT database_name, schema_name, table_name, table_oid FROM duckdb_tables()) t USING (database_name, schema_name, table_name)`,
+
 	`CREATE VIEW sys_copy_job_detail AS
 		SELECT f.user_id, f.database_name, CAST(f.job_id AS INTEGER) AS job_id, j.job_name, f.bucket AS file_location, f.key AS file_name,
 			f.size AS file_size, f.etag AS file_etag, substr(j.job_text, 1, 256) AS job_text, f.modified AS modification_time,

@@ -15,3 +15,6 @@ CREATE TABLE public.region_nations (r_regionkey smallint, r_name varchar, r_comm
 CREATE TABLE public.bar (data super);
 CREATE TABLE public.foo (multi_level_array super);
 CREATE TABLE public.ids (n bigint default nextval('"ids$n$identity$3"') not null, label varchar(10) default 'x');
+CREATE TABLE public."information_schema.tables" (table_catalog varchar(128), table_schema varchar(128), table_name varchar(128));
+CREATE TABLE public."pg_catalog.pg_class" (oid bigint, relname varchar(128));
+CREATE TABLE public.svv_columns (table_name varchar(128));
