@@ -448,10 +448,13 @@ func (m *model) rest(op string, in *shape, input map[string]any) (method, path s
 	}
 	rest, query := map[string]any{}, url.Values{}
 	path = bound.Uri
+	bodiless := bound.Method == "GET" || bound.Method == "DELETE"
 	for name, value := range input {
 		var key, label string
 		mem := in.Members[name]
 		switch {
+		case mem == nil && bodiless:
+			query.Set(name, fmt.Sprint(value))
 		case mem == nil:
 			rest[name] = value
 		case trait(mem.Traits, "smithy.api#httpQuery", &key):
@@ -469,7 +472,7 @@ func (m *model) rest(op string, in *shape, input map[string]any) (method, path s
 	if len(query) > 0 {
 		path += "?" + query.Encode()
 	}
-	if bound.Method != "GET" && bound.Method != "DELETE" {
+	if !bodiless {
 		body, _ = json.Marshal(rest)
 	}
 	return bound.Method, path, map[string]string{"Content-Type": "application/json"}, body
