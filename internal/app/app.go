@@ -167,7 +167,7 @@ func open(ctx context.Context, c config.Config, log *slog.Logger, b Build, addr 
 		return nil, err
 	}
 	s.openWorkers()
-	if err := s.openAppIntegrations(ctx, addr); err != nil {
+	if err := s.openAppIntegrations(); err != nil {
 		return nil, err
 	}
 	if err := s.openEvents(ctx); err != nil {

@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -15,15 +14,13 @@ import (
 	"github.com/penstock-io/penstock/internal/front/appintegrations"
 	"github.com/penstock-io/penstock/internal/metrics"
 	"github.com/penstock-io/penstock/internal/runs"
-	"github.com/penstock-io/penstock/internal/source/s3"
 	"github.com/penstock-io/penstock/internal/transfer"
 	"github.com/penstock-io/penstock/internal/transfer/vendors"
 )
 
-// openAppIntegrations makes what describes data integrations and what runs them. own is the address of this server,
-// where the embedded buckets are written to like any others.
-func (s *server) openAppIntegrations(ctx context.Context, own string) error {
-	to, err := s.writableBuckets(ctx, own)
+// openAppIntegrations makes what describes data integrations and what runs them.
+func (s *server) openAppIntegrations() error {
+	to, err := s.writableBuckets()
 	if err != nil {
 		return err
 	}
@@ -50,25 +47,15 @@ func (s *server) openAppIntegrations(ctx context.Context, own string) error {
 // runsDir is where executions keep what they have gathered. Warehouses read from there.
 func (s *server) runsDir() string { return filepath.Join(s.config.DataDir, "runs") }
 
-// writableBuckets is the way to write objects: that of the configured endpoint, or our own front door.
-func (s *server) writableBuckets(ctx context.Context, own string) (transfer.Buckets, error) {
-	if to, ok := s.objects.(*s3.Remote); ok {
+// writableBuckets is where objects are written to: the embedded store, or the configured endpoint.
+func (s *server) writableBuckets() (transfer.Buckets, error) {
+	if s.buckets != nil {
+		return s.buckets, nil
+	}
+	if to, ok := s.objects.(transfer.Buckets); ok {
 		return to, nil
 	}
-	host, port, err := net.SplitHostPort(own)
-	if err != nil {
-		return nil, err
-	}
-	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
-		host = "localhost"
-	}
-	credentials := map[string]string{
-		"PENSTOCK_SOURCE_AWS_ACCESS_KEY_ID": s.config.AccessKeyID, "PENSTOCK_SOURCE_AWS_SECRET_ACCESS_KEY": s.config.SecretAccessKey.Reveal(),
-	}
-	return s3.NewRemote(ctx, s3.RemoteConfig{
-		Endpoint: "http://" + net.JoinHostPort(host, port), Region: s.config.Region, Scratch: filepath.Join(s.runsDir(), "scratch"),
-		Getenv: func(name string) string { return credentials[name] }, Log: s.log,
-	})
+	return nil, fmt.Errorf("nothing can be written to the buckets at %s", s.config.S3Endpoint)
 }
 
 // profiles are the readers of the configured connector profiles.

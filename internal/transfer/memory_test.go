@@ -203,7 +203,7 @@ func (s *store) Abandon(ctx context.Context, bucket, prefix string, keep []strin
 	})
 }
 
-func (s *store) Put(ctx context.Context, bucket, key, contentType string, content []byte) error {
+func (s *store) Write(ctx context.Context, bucket, key, contentType string, content []byte) error {
 	return s.do(ctx, "manifest", func() error {
 		s.objects[bucket+"/"+key] = object{bucket, key, content, time.Time{}, contentType}
 		return s.bucket(bucket)

@@ -259,7 +259,7 @@ func (r *run) publish(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return r.c.Buckets.Put(ctx, r.plan.destination.bucket, r.plan.manifestKey(), "application/json", text)
+	return r.c.Buckets.Write(ctx, r.plan.destination.bucket, r.plan.manifestKey(), "application/json", text)
 }
 
 // manifest is the object that says a run is complete.

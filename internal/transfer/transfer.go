@@ -80,8 +80,8 @@ type Buckets interface {
 	Publish(ctx context.Context, token string) error
 	// Abandon removes what is staged under keys with a prefix, but for what the tokens say.
 	Abandon(ctx context.Context, bucket, prefix string, keep []string) error
-	// Put writes a small object at once.
-	Put(ctx context.Context, bucket, key, contentType string, content []byte) error
+	// Write stores a small object at once.
+	Write(ctx context.Context, bucket, key, contentType string, content []byte) error
 }
 
 // Table is a table of a warehouse, or where one is to be.

@@ -231,8 +231,8 @@ func (r *Remote) Abandon(ctx context.Context, bucket, prefix string, keep []stri
 	return nil
 }
 
-// Put writes a small object at once.
-func (r *Remote) Put(ctx context.Context, bucket, key, contentType string, content []byte) error {
+// Write stores a small object at once.
+func (r *Remote) Write(ctx context.Context, bucket, key, contentType string, content []byte) error {
 	_, err := r.client.PutObject(ctx, &awss3.PutObjectInput{Bucket: &bucket, Key: &key, ContentType: &contentType, Body: bytes.NewReader(content)})
 	return r.classify(ctx, err, load.File{Bucket: bucket, Key: key})
 }

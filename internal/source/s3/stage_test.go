@@ -5,8 +5,8 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,8 +19,6 @@ import (
 
 	"github.com/penstock-io/penstock/internal/fault"
 	"github.com/penstock-io/penstock/internal/load"
-	"github.com/penstock-io/penstock/internal/secret"
-	"github.com/penstock-io/penstock/internal/source/access"
 )
 
 // TestStaging runs against the embedded store, with a connection and without one.
@@ -30,18 +28,28 @@ func TestStaging(t *testing.T) {
 		t.Parallel()
 		_, client, url := embedded(t)
 		r, _ := remote(t, url, nil)
+		r.part = 5 << 20
 		staging(t, r, client)
 	})
-	t.Run("handler", func(t *testing.T) {
+	t.Run("in process", func(t *testing.T) {
 		t.Parallel()
 		srv, client, _ := embedded(t)
-		staging(t, NewEmbedded(srv.Handler(), access.Fixed("us-east-1", testID, secret.NewText(testSecret)), slog.New(slog.DiscardHandler)), client)
+		staging(t, srv, client)
 	})
 }
 
-func staging(t *testing.T, r *Remote, client *awss3.Client) {
+// stager is a store that takes objects in.
+type stager interface {
+	List(ctx context.Context, bucket, prefix, startAfter string, yield func(load.File) error) error
+	StageCopy(ctx context.Context, from load.File, bucket, key string) (token string, size int64, err error)
+	StageFile(ctx context.Context, path, contentType, bucket, key string) (token string, err error)
+	Publish(ctx context.Context, token string) error
+	Abandon(ctx context.Context, bucket, prefix string, keep []string) error
+	Write(ctx context.Context, bucket, key, contentType string, content []byte) error
+}
+
+func staging(t *testing.T, r stager, client *awss3.Client) {
 	ctx := t.Context()
-	r.part = 5 << 20
 	for _, b := range []string{"from", "dest"} {
 		if _, err := client.CreateBucket(ctx, &awss3.CreateBucketInput{Bucket: &b}); err != nil {
 			t.Fatal(err)
@@ -130,7 +138,7 @@ func staging(t *testing.T, r *Remote, client *awss3.Client) {
 			t.Error(err)
 		}
 	}
-	if err := r.Put(ctx, "dest", "note", "application/json", []byte("{}")); err != nil {
+	if err := r.Write(ctx, "dest", "note", "application/json", []byte("{}")); err != nil {
 		t.Fatal(err)
 	}
 	if got, _ := read("dest", "note"); string(got) != "{}" {
@@ -192,7 +200,9 @@ func TestStageCopyOfChangingObject(t *testing.T) {
 		}
 		srv.Handler().ServeHTTP(w, r)
 	})
-	r := NewEmbedded(changing, access.Fixed("us-east-1", testID, secret.NewText(testSecret)), slog.New(slog.DiscardHandler))
+	web := httptest.NewServer(changing)
+	t.Cleanup(web.Close)
+	r, _ := remote(t, web.URL, nil)
 	token, _, err := r.StageCopy(ctx, load.File{Bucket: "from", Key: "k"}, "dest", "k")
 	if err != nil {
 		t.Fatal(err)
