@@ -16,8 +16,10 @@ const (
 	exchangeTime = 30 * time.Second
 	// patience is how long a renewal that has failed is not tried again while the old token lasts.
 	patience = 30 * time.Second
-	// forcedEvery is how often a token that the vendor refuses, though it is new, is replaced.
-	forcedEvery = 10 * time.Second
+	// maxForced is how many tokens that the vendor refuses are replaced within forcedTime: one that refuses what it
+	// has just issued is not asked for ever.
+	maxForced  = 5
+	forcedTime = time.Minute
 	// remembered is how long a token is handed out without looking at what is stored.
 	remembered = time.Minute
 	// maxRemembered bounds how many tokens are kept in memory.
@@ -59,7 +61,8 @@ type entry struct {
 	unsaved *Token      // a renewed token that could not be made durable yet
 	old     secret.Text // what unsaved replaces
 	failed  time.Time   // of the last renewal that failed for want of a network
-	forced  time.Time   // of the last renewal because the vendor refused a token
+	forced  int         // renewals because the vendor refused a token, since
+	since   time.Time
 }
 
 // flight is a renewal that callers wait for.
@@ -169,7 +172,7 @@ func (k *Keeper) start(ctx context.Context, e *entry, refused secret.Text, g Gra
 	return f
 }
 
-// renew does what is to be done for a key. unsaved, old, failed and forced of an entry are its own.
+// renew does what is to be done for a key. unsaved, old, forced and since of an entry are its own.
 func (k *Keeper) renew(ctx context.Context, e *entry, refused secret.Text, g Grant) (Token, error) {
 	if e.unsaved != nil {
 		return k.save(ctx, e, e.old, *e.unsaved, g)
@@ -187,7 +190,7 @@ func (k *Keeper) renew(ctx context.Context, e *entry, refused secret.Text, g Gra
 	switch {
 	case lasts && (!Due(t, now) || now.Sub(k.failedAt(e)) < patience):
 		return t, nil
-	case force && !e.forced.IsZero() && now.Sub(e.forced) >= 0 && now.Sub(e.forced) < forcedEvery:
+	case force && !e.mayForce(now):
 		return t, nil // Token sees that it is the refused one
 	case g.Load != nil && t.Refresh.Empty():
 		if lasts {
@@ -208,9 +211,17 @@ func (k *Keeper) renew(ctx context.Context, e *entry, refused secret.Text, g Gra
 		return Token{}, err
 	}
 	if force {
-		e.forced = now
+		e.forced++
 	}
 	return k.save(ctx, e, t.Access, next, g)
+}
+
+// mayForce reports whether a token that does not look its age may be replaced once more.
+func (e *entry) mayForce(now time.Time) bool {
+	if age := now.Sub(e.since); age < 0 || age >= forcedTime {
+		e.forced, e.since = 0, now
+	}
+	return e.forced < maxForced
 }
 
 func (k *Keeper) failedAt(e *entry) time.Time {

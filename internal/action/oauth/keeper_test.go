@@ -307,8 +307,8 @@ func TestAlwaysRefused(t *testing.T) {
 		}
 		token = next
 	}
-	v.exchanges(1)
-	v.pass(11 * time.Second)
+	v.exchanges(5)
+	v.pass(61 * time.Second)
 	v.server.Expire()
 	v.want(token.Access)
 }
