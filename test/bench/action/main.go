@@ -2,7 +2,10 @@
 // arguments validated, request made, credentials added, rate and breaker asked, answer read and bounded. The
 // vendor is a local TLS server in the same process, so it and the load share the machine's cores.
 //
+// With -binary the same calls also go through a running server: signed, authorised and recorded there.
+//
 //	go run ./test/bench/action
+//	go run ./test/bench/action -binary bin/penstock
 //	go run ./test/bench/action -calls 20000 -seconds 5 -workers 16
 package main
 
@@ -33,8 +36,9 @@ func main() {
 	calls := flag.Int("calls", 10000, "calls of the latency measurement, of each kind")
 	seconds := flag.Int("seconds", 5, "length of each throughput measurement")
 	workers := flag.Int("workers", 16, "calls at the same time in the throughput measurement")
+	binary := flag.String("binary", "", "measure through this server, too")
 	flag.Parse()
-	if err := run(*calls, time.Duration(*seconds)*time.Second, *workers); err != nil {
+	if err := run(*binary, *calls, time.Duration(*seconds)*time.Second, *workers); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -51,7 +55,7 @@ type kind struct {
 	call func(context.Context) error
 }
 
-func run(calls int, length time.Duration, workers int) error {
+func run(binary string, calls int, length time.Duration, workers int) error {
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		w.Header().Set("Content-Type", "application/json")
@@ -105,10 +109,24 @@ func run(calls int, length time.Duration, workers int) error {
 			}},
 		},
 	}
+	ctx := context.Background()
+	if binary != "" {
+		server, err := start(ctx, binary, server)
+		if err != nil {
+			return err
+		}
+		defer func() {
+			if err := server.stop(); err != nil {
+				fmt.Fprintln(os.Stderr, "bench: stop the server:", err)
+			}
+		}()
+		pairs = append(pairs,
+			[2]kind{pairs[0][0], {"GetIssue through the server", func(ctx context.Context) error { return server.call(ctx, "GetIssue", `{"key":"OPS-7"}`) }}},
+			[2]kind{pairs[1][0], {"CreateIssue through the server", func(ctx context.Context) error { return server.call(ctx, "CreateIssue", arguments) }}})
+	}
 	fmt.Printf("%s, %d cores; the vendor is in the same process\n\n", runtime.Version(), runtime.GOMAXPROCS(0))
 	fmt.Println("| what | p50 | p99 | direct p50 | direct p99 | added p50 | added p99 |")
 	fmt.Println("|---|---|---|---|---|---|---|")
-	ctx := context.Background()
 	for _, p := range pairs {
 		if err := latency(ctx, p, calls); err != nil {
 			return err
