@@ -256,6 +256,20 @@ func TestTable(t *testing.T) {
 	}
 }
 
+// TestSchedule waits for a schedule to come due by itself.
+func TestSchedule(t *testing.T) {
+	w := start(t)
+	w.put("in/a.csv", "1\n")
+	d := w.integration("scheduled", "s3://source/in")
+	w.associate(d, "s3://destination/out", &types.ExecutionConfiguration{ExecutionMode: types.ExecutionModeScheduled, ScheduleConfiguration: &types.ScheduleConfiguration{
+		ScheduleExpression: aws.String(time.Now().UTC().Add(5 * time.Second).Format("at(2006-01-02T15:04:05)")),
+	}})
+	w.completed(d)
+	if got := w.keys("out/", 1); fmt.Sprint(got) != "[a.csv]" {
+		t.Errorf("the destination has %q", got)
+	}
+}
+
 // TestKill kills the server while executions are under way: each is finished after the restart, with every file once.
 func TestKill(t *testing.T) {
 	w := start(t)
@@ -277,6 +291,25 @@ func TestKill(t *testing.T) {
 		w.completed(d)
 		if got := w.keys(prefix+"/", 1); !slices.Equal(got, want) {
 			t.Errorf("round %d: %d files at the destination: %q", round, len(got), got)
+		}
+	}
+
+	if _, err := w.SQL(t.Context(), "CREATE TABLE public.killed (id int)"); err != nil {
+		t.Fatal(err)
+	}
+	for n := range files {
+		w.put(fmt.Sprintf("rows/%d.csv", n), fmt.Sprintln(n)+fmt.Sprintln(n+files))
+	}
+	for round := range 3 {
+		d := w.integration(fmt.Sprint("kill-table", round), "s3://source/rows")
+		w.associate(d, "redshift://default/dev/public/killed", onDemand())
+		time.Sleep(time.Duration(30+90*round) * time.Millisecond)
+		w.must(w.Kill())
+		w.boot()
+		w.completed(d)
+		rows, err := w.SQL(t.Context(), "SELECT count(*), count(DISTINCT id) FROM public.killed")
+		if err != nil || fmt.Sprint(rows) != fmt.Sprintf("[[%d %d]]", 2*files*(round+1), 2*files) {
+			t.Errorf("round %d: the table has %v, %v", round, rows, err)
 		}
 	}
 }
