@@ -175,6 +175,9 @@ func parseDestination(uri string) (d destination, err error) {
 	return d, fault.New(fault.Unsupported, SubjectDestination, "nothing can be written to %q; the destinations are s3://bucket/prefix and redshift://<cluster or workgroup>/<database>/<schema>/<table>", scheme+"://")
 }
 
+// allFields stands for every field in an ObjectConfiguration, whose lists cannot be empty.
+const allFields = "_all"
+
 // queries are what a job asks a source of records for, by the objects' names. The objects are the one that is named,
 // or else all that the ObjectConfiguration names.
 func queries(job Job, w Window) ([]vendors.Query, error) {
@@ -198,7 +201,7 @@ func queries(job Job, w Window) ([]vendors.Query, error) {
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		q := vendors.Query{Object: name, Start: w.Start, End: w.End}
 		for _, f := range fields[name] {
-			if f == "*" { // all of them
+			if f == allFields {
 				q.Fields = nil
 				break
 			}

@@ -49,10 +49,10 @@ func TestValidate(t *testing.T) {
 			j.Source, j.Object, j.Folders = "Salesforce://AppFlow/test", "Account", []string{"x"}
 		}, fault.Invalid, "FileConfiguration"},
 		{"two objects", func(j *transfer.Job) {
-			j.Source, j.Objects = "Salesforce://AppFlow/test", map[string]map[string][]string{"Salesforce": {"Account": {"Id"}, "Contact": {"*"}}}
+			j.Source, j.Objects = "Salesforce://AppFlow/test", map[string]map[string][]string{"Salesforce": {"Account": {"Id"}, "Contact": {"_all"}}}
 		}, 0, ""},
 		{"two objects, one table", func(j *transfer.Job) {
-			j.Source, j.Objects = "Salesforce://AppFlow/test", map[string]map[string][]string{"Salesforce": {"Account": {"Id"}, "Contact": {"*"}}}
+			j.Source, j.Objects = "Salesforce://AppFlow/test", map[string]map[string][]string{"Salesforce": {"Account": {"Id"}, "Contact": {"_all"}}}
 			j.Destination = "redshift://default/dev/public/t"
 		}, fault.Invalid, "one table"},
 	} {

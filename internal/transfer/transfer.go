@@ -43,7 +43,7 @@ type Job struct {
 	Source  string                         // URI
 	Object  string                         // of record sources
 	Fields  []string                       // of the object; empty means those of Objects, or all
-	Objects map[string]map[string][]string // ObjectConfiguration: source, object, fields
+	Objects map[string]map[string][]string // ObjectConfiguration: source, object, fields; "_all" is all of them
 	Folders []string                       // FileConfiguration
 	Filters map[string][]string            // FileConfiguration
 	Window  Window
