@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	replicaKills = 12
+	replicaKills = 8
 	replicaKeys  = 2000
 )
 

@@ -73,7 +73,7 @@ func (r *replicaTarget) Read(ctx context.Context) (out []warehousetest.Row, ok b
 }
 
 func TestReplicaSuite(t *testing.T) {
-	seeds := 4
+	seeds := 2
 	if s := os.Getenv("PENSTOCK_TEST_SEEDS"); s != "" {
 		if _, err := fmt.Sscan(s, &seeds); err != nil {
 			t.Fatal(err)
