@@ -60,7 +60,7 @@ func narrowed(d DataIntegration, own Objects, vendor string) (Objects, error) {
 			return nil, fault.New(fault.Invalid, SubjectObject, "the association asks for the object %q, which the ObjectConfiguration of the data integration %q does not have", object, d.Name)
 		}
 		for _, f := range fields {
-			if len(list) > 0 && !slices.Contains(list, f) && !slices.Contains(list, "*") {
+			if len(list) > 0 && !slices.Contains(list, f) && !slices.Contains(list, "_all") {
 				return nil, fault.New(fault.Invalid, SubjectObject, "the association asks for the field %q of %q, which the data integration %q does not offer; it offers %q", f, object, d.Name, list)
 			}
 		}
