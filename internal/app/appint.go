@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/penstock-io/penstock/internal/appint"
 	"github.com/penstock-io/penstock/internal/config"
@@ -38,7 +39,7 @@ func (s *server) openAppIntegrations() error {
 		Validate: func(p appint.Plan) error { return mover.Validate(transferOf(p)) },
 	})
 	s.executor = runs.New(runs.Options{
-		Queue: s.appint, Journal: s.appint, Runner: transfers{mover}, Now: s.now, Observer: s.metrics.Executions(), Log: s.log,
+		Queue: s.appint, Journal: s.appint, Runner: transfers{mover, semaphore.NewWeighted(movers)}, Now: s.now, Observer: s.metrics.Executions(), Log: s.log,
 	})
 	s.watchExecutions()
 	return nil
@@ -90,8 +91,15 @@ func (p profiles) open(vendor vendors.Vendor, name string) (transfer.Records, er
 	return nil, err
 }
 
+// movers is how many executions move data at a time. The others are under way too, and wait for their turn: together
+// they would only be slower, and hold more files open.
+const movers = 32
+
 // transfers is a transfer.Runner as executions want it.
-type transfers struct{ *transfer.Runner }
+type transfers struct {
+	*transfer.Runner
+	turn *semaphore.Weighted
+}
 
 // transferOf is a plan as a job, but for what one execution has of its own.
 func transferOf(p appint.Plan) transfer.Job {
@@ -102,6 +110,10 @@ func transferOf(p appint.Plan) transfer.Job {
 
 // Run is runs.Runner.
 func (t transfers) Run(ctx context.Context, j runs.Job, report func(appint.Progress) error) error {
+	if err := t.turn.Acquire(ctx, 1); err != nil {
+		return err
+	}
+	defer t.turn.Release(1)
 	job := transferOf(j.Plan)
 	job.ExecutionID, job.IntegrationID, job.AssociationID, job.Requested = j.ExecutionID, j.IntegrationID, j.AssociationID, j.Requested
 	job.Window, job.Resume = transfer.Window{Start: j.From, End: j.To}, string(j.Mark)

@@ -198,7 +198,6 @@ func TestObjects(t *testing.T) {
 		{name: "configuration", d: appint.DataIntegrationParams{Objects: fields("Salesforce", "Account", "Id", "Name")}, objects: "map[salesforce:map[Account:[Id Name]]]"},
 		{name: "the other form", d: appint.DataIntegrationParams{Objects: fields("Account", "fields", "Id")}, objects: "map[salesforce:map[Account:[Id]]]"},
 		{name: "narrowed", d: appint.DataIntegrationParams{Objects: fields("Salesforce", "Account", "Id", "Name")}, own: fields("x", "Account", "Name"), objects: "map[salesforce:map[Account:[Name]]]"},
-		{name: "all of them narrowed", d: appint.DataIntegrationParams{Objects: fields("Salesforce", "Account", "_all")}, own: fields("x", "Account", "Name"), objects: "map[salesforce:map[Account:[Name]]]"},
 		{name: "own alone", own: fields("x", "Account", "Name"), objects: "map[salesforce:map[Account:[Name]]]"},
 		{name: "a field too many", d: appint.DataIntegrationParams{Objects: fields("Salesforce", "Account", "Id")}, own: fields("x", "Account", "Secret"), mustRefuse: true},
 		{name: "another object", d: appint.DataIntegrationParams{Objects: fields("Salesforce", "Account", "Id")}, own: fields("x", "Contact", "Id"), mustRefuse: true},
