@@ -34,6 +34,7 @@ build: ## build bin/penstock (the first build compiles the embedded engines: som
 bench: build ## measure the figures of docs/benchmarks.md, each beside its baseline
 	$(GO) run ./test/bench -binary bin/penstock $(BENCH)
 	$(GO) run ./test/bench/dynamodb $(BENCH_DYNAMODB)
+	$(GO) run ./test/bench/transfer $(BENCH_TRANSFER)
 
 generate: ## regenerate internal/awsapi from api-models
 	$(GO) run ./tools/apigen
