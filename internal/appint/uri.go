@@ -84,7 +84,7 @@ func bucketOf(subject, what, uri, rest string) (bucket, prefix string, err error
 }
 
 // keyForm has a key's ID, or the name of an alias, each alone or in an ARN.
-var keyForm = regexp.MustCompile(`^(arn:aws[a-zA-Z-]*:kms:[a-z0-9-]+:\d{12}:(key/[a-zA-Z0-9-]+|alias/[a-zA-Z0-9/_-]+)|alias/[a-zA-Z0-9/_-]+|(mrk-)?[0-9a-fA-F-]{32,36})$`)
+var keyForm = regexp.MustCompile(`^(arn:aws[a-zA-Z-]*:kms:[a-z0-9-]+:\d{12}:(key/[a-zA-Z0-9_-]+|alias/[a-zA-Z0-9/_-]+)|alias/[a-zA-Z0-9/_-]+|(mrk-)?[0-9a-fA-F-]{32,36})$`)
 
 // checkKey checks the form of a KmsKey. Whether there is such a key does not matter here: nothing is encrypted
 // with it.
