@@ -108,10 +108,11 @@ func (s *Service) prepare(ctx context.Context, caller identity.Caller, account s
 	if c.record.User == "" {
 		c.record.User = caller.ARN
 	}
-	var err error
-	if c.connector, err = s.Get(ctx, caller, account, in.ConnectorID); err != nil {
+	known, err := s.callee(ctx, caller, account, in.ConnectorID)
+	if err != nil {
 		return c, err
 	}
+	c.connector = known.connector
 	c.record.Type, c.record.Identity = c.connector.Type, c.connector.Identity()
 	if _, err = s.mayUse(caller, &c.connector, in.User); err != nil {
 		return c, err
@@ -122,9 +123,7 @@ func (s *Service) prepare(ctx context.Context, caller identity.Caller, account s
 	}
 	c.raw = arguments.text
 	c.record.Arguments, c.record.Digest = arguments.names, digest(string(arguments.text))
-	if c.target, err = s.target(ctx, &c.connector, c.record.User); err != nil {
-		return c, err
-	}
+	c.target = s.target(&c.connector, known.document, c.record.User)
 	if err := c.allowed(ctx, in.ActionID); err != nil {
 		return c, err
 	}
@@ -170,17 +169,8 @@ func (c *call) allowed(ctx context.Context, actionID string) error {
 }
 
 // target is c as an Invoker sees it.
-func (s *Service) target(ctx context.Context, c *Connector, user string) (Target, error) {
-	t := Target{Connector: c, User: user, Credentials: &Credentials{service: s, connector: *c, user: user}}
-	if c.Type != GenericHTTP {
-		return t, nil
-	}
-	d, err := s.Documents.DocumentGet(ctx, c.ID)
-	if err != nil && fault.KindOf(err) != fault.NotFound {
-		return t, err
-	}
-	t.Document, t.Changed = d.Content, d.Updated
-	return t, nil
+func (s *Service) target(c *Connector, d Document, user string) Target {
+	return Target{Connector: c, User: user, Credentials: &Credentials{service: s, connector: *c, user: user}, Document: d.Content, Changed: d.Updated}
 }
 
 // approves reports whether calls of c that write wait for an approval.
@@ -381,15 +371,15 @@ func (c *call) replay(earlier Claim) (Result, error) {
 
 // Actions lists the actions of a connector for a user, "" for the caller.
 func (s *Service) Actions(ctx context.Context, caller identity.Caller, account, connectorID, user string) (Connector, []Action, error) {
-	c, user, err := s.admit(ctx, caller, account, connectorID, user)
+	known, err := s.callee(ctx, caller, account, connectorID)
 	if err != nil {
 		return Connector{}, nil, err
 	}
-	t, err := s.target(ctx, &c, user)
-	if err != nil {
+	c := known.connector
+	if user, err = s.mayUse(caller, &c, user); err != nil {
 		return Connector{}, nil, err
 	}
-	all, err := s.Invoker.Actions(ctx, t)
+	all, err := s.Invoker.Actions(ctx, s.target(&c, known.document, user))
 	out := make([]Action, len(all))
 	for n, a := range all {
 		a.Enabled = c.Enabled(a.ID) && !(a.Write && c.ReadOnly())
@@ -410,7 +400,7 @@ func (s *Service) PutDocument(ctx context.Context, caller identity.Caller, accou
 	if err := s.Invoker.CheckDocument(ctx, content); err != nil {
 		return err
 	}
-	defer s.Changed()
+	defer s.changed(connectorID)
 	return s.Documents.DocumentPut(ctx, Document{ConnectorID: connectorID, Content: content, Updated: s.Now()})
 }
 
@@ -427,6 +417,6 @@ func (s *Service) DeleteDocument(ctx context.Context, caller identity.Caller, ac
 	if _, err := s.Get(ctx, caller, account, connectorID); err != nil {
 		return err
 	}
-	defer s.Changed()
+	defer s.changed(connectorID)
 	return s.Documents.DocumentDelete(ctx, connectorID)
 }

@@ -113,6 +113,37 @@ func TestUserAsCaller(t *testing.T) {
 	}
 }
 
+// What is changed counts for the very next call.
+func TestChangesCountAtOnce(t *testing.T) {
+	t.Parallel()
+	w := withConnector(t, nil)
+	if _, err := w.do("Read", "{}", ""); err != nil {
+		t.Fatal(err)
+	}
+	arn := w.get("c").ARN
+	must(t, w.AddTags(t.Context(), caller, arn, []tag.Tag{{Key: action.TagReadOnly, Value: "true"}}))
+	_, err := w.do("Write", "{}", "")
+	wants(t, err, fault.Denied, action.SubjectAction)
+	must(t, w.RemoveTags(t.Context(), caller, arn, []string{action.TagReadOnly}))
+	_, err = w.Update(t.Context(), caller, account, "c", action.Settings{Name: "C", Auth: noAuth, EnabledActions: &[]string{"Read"}})
+	must(t, err)
+	_, err = w.do("Write", "{}", "")
+	wants(t, err, fault.Denied, action.SubjectAction)
+	_, err = w.Delete(t.Context(), caller, account, "c")
+	must(t, err)
+	_, err = w.do("Read", "{}", "")
+	wants(t, err, fault.NotFound, action.SubjectConnector)
+	// What another process has changed counts after a second.
+	w.create("c", noAuth, "", nil)
+	if _, err = w.do("Read", "{}", ""); err != nil {
+		t.Fatal(err)
+	}
+	must(t, w.memory.ConnectorDelete(t.Context(), "c"))
+	w.pass(time.Second)
+	_, err = w.do("Read", "{}", "")
+	wants(t, err, fault.NotFound, action.SubjectConnector)
+}
+
 func TestDryRun(t *testing.T) {
 	t.Parallel()
 	w := withConnector(t, nil)

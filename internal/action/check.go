@@ -160,6 +160,7 @@ func (s *Service) settle(ctx context.Context, c Connector) {
 		now.Status, now.Error, now.Unverified = status, problem, unverified
 		return nil
 	})
+	s.changed(c.ID)
 	if err != nil && !errors.Is(err, errSuperseded) && fault.KindOf(err) != fault.NotFound && ctx.Err() == nil {
 		s.Log.Error("cannot store the outcome of a check", "connector", c.ID, "error", err)
 		return

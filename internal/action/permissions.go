@@ -73,7 +73,7 @@ func (s *Service) UpdatePermissions(ctx context.Context, caller identity.Caller,
 			}
 		}
 	}
-	defer s.Changed()
+	defer s.changed(id)
 	return s.store.ConnectorUpdate(ctx, id, func(c *Connector) error {
 		next, err := merge(caller, c.Permissions, grant)
 		if err != nil {

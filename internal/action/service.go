@@ -66,6 +66,8 @@ type Service struct {
 	keeper *oauth.Keeper
 	wake   chan struct{}
 
+	known callees
+
 	recordsMu sync.Mutex
 	records   []Record // to be written by Run
 	flush     chan struct{}
@@ -139,7 +141,7 @@ func (s *Service) Create(ctx context.Context, caller identity.Caller, account st
 		return Connector{}, err
 	}
 	s.awaken(&c)
-	s.Changed()
+	s.changed(c.ID)
 	return c, nil
 }
 
@@ -169,7 +171,7 @@ func (s *Service) Update(ctx context.Context, caller identity.Caller, account, i
 		return Connector{}, err
 	}
 	s.awaken(&c)
-	s.Changed()
+	s.changed(c.ID)
 	return c, nil
 }
 
@@ -243,7 +245,7 @@ func (s *Service) Delete(ctx context.Context, caller identity.Caller, account, i
 	if err != nil {
 		return Connector{}, err
 	}
-	defer s.Changed()
+	defer s.changed(id)
 	return c, s.store.ConnectorDelete(ctx, id)
 }
 

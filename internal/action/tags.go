@@ -44,7 +44,7 @@ func (s *Service) retag(ctx context.Context, caller identity.Caller, resourceARN
 	if err != nil {
 		return err
 	}
-	defer s.Changed()
+	defer s.changed(id)
 	if kind == vpcKind {
 		_, err = s.VPCs.VPCUpdate(ctx, id, func(v *VPCConnection) (err error) {
 			v.Tags, err = change(v.Tags)

@@ -37,7 +37,7 @@ const alice = "arn:aws:quicksight:us-east-1:123456789012:user/default/alice"
 
 // env is a server with this front, over memory, and a vendor with the actions Read and tools/Write.
 type env struct {
-	t       *testing.T
+	t       testing.TB
 	actions *action.Service
 	client  wiretest.Client
 	oauth   *oauthtest.Server
@@ -51,7 +51,12 @@ type failing struct {
 	err    error
 }
 
-func newEnv(t *testing.T) *env {
+func newEnv(t testing.TB) *env {
+	t.Helper()
+	return newEnvOver(t, storetest.NewActionMemory().Stores())
+}
+
+func newEnvOver(t testing.TB, stores action.Stores) *env {
 	t.Helper()
 	box, err := secret.NewBox(make([]byte, secret.KeySize))
 	if err != nil {
@@ -59,7 +64,7 @@ func newEnv(t *testing.T) *env {
 	}
 	e := &env{t: t, oauth: oauthtest.New(t)}
 	e.actions = action.NewService(action.Config{
-		Stores: storetest.NewActionMemory().Stores(), Partition: "aws", Region: wiretest.Region, Account: wiretest.Account, Box: box, Egress: e, Invoker: e, Checker: e,
+		Stores: stores, Partition: "aws", Region: wiretest.Region, Account: wiretest.Account, Box: box, Egress: e, Invoker: e, Checker: e,
 		Checks: action.CheckOff, PublicURL: "https://penstock.test", Now: time.Now, NewID: func() string { return fmt.Sprintf("id-%d", e.ids.Add(1)) }, Log: slog.New(slog.DiscardHandler),
 	})
 	front := actions.New(e.actions)

@@ -3,7 +3,9 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/penstock-io/penstock/internal/action"
@@ -65,11 +67,81 @@ var recordTable = newEntity("action_record", 1, []column[action.Record]{
 // upsertRecord stores a record in place of the one with its id.
 var upsertRecord = "INSERT OR REPLACE" + strings.TrimPrefix(recordTable.insertion, "INSERT")
 
-// Calls implements the stores of package action that are about calls.
-type Calls struct{ db *DB }
+// Calls implements the stores of package action that are about calls. Calls that begin or end while the disk is busy
+// with others share the next transaction, and its one sync.
+type Calls struct {
+	db *DB
+
+	mu      sync.Mutex
+	waiting []*write
+	leading chan struct{} // holds a token while someone writes for all
+}
+
+// write is a piece of a transaction.
+type write struct {
+	do   work
+	done chan struct{}
+	err  error
+}
 
 // Calls returns the stores of package action that are about calls.
-func (db *DB) Calls() *Calls { return &Calls{db} }
+func (db *DB) Calls() *Calls { return &Calls{db: db, leading: make(chan struct{}, 1)} }
+
+// together runs f in a transaction with what others have to write, and returns once that is durable. f may run more
+// than once. It is left out when ctx is done before its turn.
+func (s *Calls) together(ctx context.Context, f work) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	w := &write{do: f, done: make(chan struct{})}
+	s.mu.Lock()
+	s.waiting = append(s.waiting, w)
+	s.mu.Unlock()
+	select {
+	case <-w.done:
+	case s.leading <- struct{}{}:
+		s.lead(context.WithoutCancel(ctx))
+		<-s.leading
+	case <-ctx.Done():
+		s.mu.Lock()
+		n := slices.Index(s.waiting, w)
+		if n >= 0 {
+			s.waiting = slices.Delete(s.waiting, n, n+1)
+		}
+		s.mu.Unlock()
+		if n >= 0 {
+			return ctx.Err()
+		}
+	}
+	<-w.done
+	return w.err
+}
+
+// lead writes everything that waits.
+func (s *Calls) lead(ctx context.Context) {
+	s.mu.Lock()
+	all := s.waiting
+	s.waiting = nil
+	s.mu.Unlock()
+	if len(all) == 0 {
+		return // the leader before has written it
+	}
+	err := s.db.update(ctx, func(ctx context.Context, t *sql.Tx) error {
+		for _, w := range all {
+			if err := w.do(ctx, t); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, nil)
+	for _, w := range all {
+		w.err = err
+		if err != nil && len(all) > 1 { // the others are not to suffer for one
+			w.err = s.db.update(ctx, w.do, nil)
+		}
+		close(w.done)
+	}
+}
 
 func (s *Calls) record(ctx context.Context, t *sql.Tx, r *action.Record) error {
 	values, err := recordTable.values(r)
@@ -81,7 +153,7 @@ func (s *Calls) record(ctx context.Context, t *sql.Tx, r *action.Record) error {
 
 // CallBegin implements action.CallStore.
 func (s *Calls) CallBegin(ctx context.Context, c *action.Claim, r action.Record) (claim action.Claim, begun bool, err error) {
-	err = s.db.update(ctx, func(ctx context.Context, t *sql.Tx) error {
+	err = s.together(ctx, func(ctx context.Context, t *sql.Tx) error {
 		claim, begun = action.Claim{}, true
 		if c != nil {
 			found, err := claimTable.list(ctx, t, "WHERE scope = ? AND key = ?", c.Scope, c.Key)
@@ -103,13 +175,13 @@ func (s *Calls) CallBegin(ctx context.Context, c *action.Claim, r action.Record)
 			claim = *c
 		}
 		return s.record(ctx, t, &r)
-	}, nil)
+	})
 	return claim, begun && err == nil, err
 }
 
 // CallEnd implements action.CallStore.
 func (s *Calls) CallEnd(ctx context.Context, c *action.Claim, r action.Record) error {
-	return s.db.update(ctx, func(ctx context.Context, t *sql.Tx) error {
+	return s.together(ctx, func(ctx context.Context, t *sql.Tx) error {
 		if c != nil {
 			old, err := claimTable.list(ctx, t, "WHERE scope = ? AND key = ? AND call_id = ?", c.Scope, c.Key, c.CallID)
 			if err != nil {
@@ -122,19 +194,19 @@ func (s *Calls) CallEnd(ctx context.Context, c *action.Claim, r action.Record) e
 			}
 		}
 		return s.record(ctx, t, &r)
-	}, nil)
+	})
 }
 
 // CallCancel implements action.CallStore.
 func (s *Calls) CallCancel(ctx context.Context, c *action.Claim, r action.Record) error {
-	return s.db.update(ctx, func(ctx context.Context, t *sql.Tx) error {
+	return s.together(ctx, func(ctx context.Context, t *sql.Tx) error {
 		if c != nil {
 			if _, err := t.ExecContext(ctx, "DELETE FROM action_claim WHERE scope = ? AND key = ? AND call_id = ?", c.Scope, c.Key, c.CallID); err != nil {
 				return err
 			}
 		}
 		return s.record(ctx, t, &r)
-	}, nil)
+	})
 }
 
 // CallsInterrupt implements action.CallStore.
