@@ -347,20 +347,31 @@ func TestAnswers(t *testing.T) {
 func TestSlowVendor(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})
+	var arrived atomic.Int32
 	s := handler(t, func(_ http.ResponseWriter, r *http.Request) {
+		arrived.Add(1)
 		select {
 		case <-release:
 		case <-r.Context().Done():
 		}
 	})
 	defer close(release)
-	e := engine(t, invoke.Config{}, s)
+	e := engine(t, invoke.Config{BreakAfter: -1}, s)
 	c := generic(s.URL, "POST", postX)
-	c.Timeout = 100 * time.Millisecond
-	_, err := e.Invoke(t.Context(), c)
-	var f *invoke.Error
-	if !errors.As(err, &f) || f.Reason != invoke.VendorTimeout || !f.Unknown || fault.KindOf(err) != fault.Unavailable {
-		t.Errorf("%v", err)
+	// On a busy machine the time may be over before there is a connection; then it was too short for this test.
+	for c.Timeout = 100 * time.Millisecond; ; c.Timeout *= 2 {
+		_, err := e.Invoke(t.Context(), c)
+		var f *invoke.Error
+		if !errors.As(err, &f) || f.Reason != invoke.VendorTimeout || fault.KindOf(err) != fault.Unavailable {
+			t.Fatalf("%v", err)
+		}
+		if arrived.Load() == 0 && c.Timeout < 20*time.Second {
+			continue
+		}
+		if !f.Unknown {
+			t.Errorf("%v does not say that the vendor may have acted", err)
+		}
+		break
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -371,15 +382,15 @@ func TestSlowVendor(t *testing.T) {
 
 func TestCircuitBreaker(t *testing.T) {
 	t.Parallel()
-	s, n := scripted(t, status(503), status(503), status(503), status(200, "Content-Type", "application/json"))
+	failing, n := scripted(t, status(503))
 	healthy, _ := scripted(t, status(200, "Content-Type", "application/json"))
-	e := engine(t, invoke.Config{Retries: -1, BreakAfter: 3, BreakFor: 50 * time.Millisecond}, s, healthy)
+	e := engine(t, invoke.Config{Retries: -1, BreakAfter: 3, BreakFor: time.Hour}, failing, healthy)
 	for range 3 {
-		if _, err := e.Invoke(t.Context(), generic(s.URL, "GET", getX)); code(err) != invoke.VendorFailed {
+		if _, err := e.Invoke(t.Context(), generic(failing.URL, "GET", getX)); code(err) != invoke.VendorFailed {
 			t.Fatal(err)
 		}
 	}
-	_, err := e.Invoke(t.Context(), generic(s.URL, "GET", getX))
+	_, err := e.Invoke(t.Context(), generic(failing.URL, "GET", getX))
 	var f *invoke.Error
 	if !errors.As(err, &f) || f.Reason != invoke.CircuitOpen || f.RetryAfter == 0 || n.Load() != 3 {
 		t.Errorf("%v after %d requests", err, n.Load())
@@ -390,12 +401,14 @@ func TestCircuitBreaker(t *testing.T) {
 		t.Errorf("another connector: %v", err)
 	}
 	// The breaker has a clock of its own, so this asks until it lets one through.
+	s, _ := scripted(t, status(503), status(503), status(503), status(200, "Content-Type", "application/json"))
+	e = engine(t, invoke.Config{Retries: -1, BreakAfter: 3, BreakFor: 20 * time.Millisecond}, s)
 	for deadline := time.Now().Add(30 * time.Second); ; {
 		_, err := e.Invoke(t.Context(), generic(s.URL, "GET", getX))
 		if err == nil {
 			break
 		}
-		if code(err) != invoke.CircuitOpen || time.Now().After(deadline) {
+		if code(err) != invoke.CircuitOpen && code(err) != invoke.VendorFailed || time.Now().After(deadline) {
 			t.Fatal(err)
 		}
 	}
@@ -415,7 +428,7 @@ func TestRateLimit(t *testing.T) {
 	var waited []time.Duration
 	e := engine(t, invoke.Config{PerSecond: 1, Burst: 2, MaxWait: 3 * time.Second, Wait: func(_ context.Context, d time.Duration) error { waited = append(waited, d); return nil }}, s)
 	var limited error
-	for range 10 {
+	for range 200 { // on a busy machine some of the rate comes back meanwhile
 		if _, err := e.Invoke(t.Context(), generic(s.URL, "GET", getX)); err != nil {
 			limited = err
 			break
