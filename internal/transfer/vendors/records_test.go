@@ -55,3 +55,18 @@ func FuzzMessage(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkProject(b *testing.B) {
+	record := []byte(`{"attributes":{"type":"Account","url":"/services/data/v62.0/sobjects/Account/001"},"Id":"0015g00000AbCdE","Name":"Example & Sons","Industry":"Energy","AnnualRevenue":1250000.5,"IsDeleted":false,"BillingAddress":{"city":"Oslo","street":"Main \"1\""},"SystemModstamp":"2026-03-01T12:00:00.000+0000"}`)
+	for name, fields := range map[string][]string{"all": nil, "some": {"Id", "Name", "SystemModstamp"}} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(record)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := project(record, fields, "attributes"); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

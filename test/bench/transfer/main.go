@@ -165,7 +165,7 @@ func (b *bench) compare(ctx context.Context, l load) (float64, error) {
 	}
 	a, p := median(ours), median(plain)
 	rate := func(d time.Duration) string {
-		return fmt.Sprintf("%s, %.0f MiB/s", d.Round(time.Millisecond), float64(l.count*l.size)/(1<<20)/d.Seconds())
+		return fmt.Sprintf("%s, %.1f MiB/s", d.Round(time.Millisecond), float64(l.count*l.size)/(1<<20)/d.Seconds())
 	}
 	ratio := p.Seconds() / a.Seconds()
 	fmt.Printf("| %d of %s | %s | %s | %.2f |\n", l.count, l.name, rate(a), rate(p), ratio)
