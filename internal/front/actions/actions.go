@@ -160,7 +160,9 @@ func (r *request) size() (*int, error) {
 func write(w http.ResponseWriter, status int, answer any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(answer) // an error means the client is gone
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false) // an address is to be copied as it stands
+	_ = e.Encode(answer)   // an error means the client is gone
 }
 
 // failure is the body of an error.

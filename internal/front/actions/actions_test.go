@@ -366,6 +366,9 @@ func TestSignIn(t *testing.T) {
 	if start["redirectUrl"] != "https://penstock.test/_penstock/oauth/callback" || start["note"] == nil || start["user"] != alice {
 		t.Errorf("started %v", start)
 	}
+	if w := e.raw("POST", "action-connectors/o/sign-in", object{"user": alice}); !strings.Contains(w.Body.String(), "&state=") {
+		t.Errorf("an address that cannot be copied: %s", w.Body)
+	}
 	w := e.browser(start["signInUrl"].(string))
 	if w.Code != 200 || !strings.Contains(w.Body.String(), "Signed in") || !strings.Contains(w.Body.String(), alice) {
 		t.Errorf("the page is %d %s", w.Code, w.Body)

@@ -42,7 +42,11 @@ func (f *Front) list(r *request, id string) (any, error) {
 	for n := range list {
 		out[n] = showAction(&list[n], false)
 	}
-	return map[string]any{"actionConnectorId": c.ID, "type": c.Type, "identity": c.Identity(), "actions": out}, nil
+	shown := map[string]any{"actionConnectorId": c.ID, "type": c.Type, "identity": c.Identity(), "status": c.Status, "actions": out}
+	if why := c.Error + c.Unverified; why != "" { // at most one of them is there
+		shown["statusReason"] = why
+	}
+	return shown, nil
 }
 
 func (f *Front) describe(r *request, id, actionID string) (any, error) {
