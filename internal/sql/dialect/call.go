@@ -34,6 +34,10 @@ func (r *renderer) rewrite(n *node, sc *scope) bool {
 		return r.dateTrunc(n, sc)
 	case "add_months":
 		return r.addMonths(n, sc)
+	case "last_day":
+		return r.lastDay(n, sc)
+	case "ratio_to_report":
+		return r.ratioToReport(n, sc)
 	case "to_char":
 		return r.toChar(n, sc)
 	case "to_date":
@@ -92,56 +96,16 @@ func (r *renderer) call(n *node, sc *scope) {
 	}
 	if len(n.parts) <= 1 {
 		start, skip := len(r.out), r.skip
-		if r.wholeNumber(n, sc) {
+		if r.total(n, sc) {
 			return
 		}
-		if (len(n.rest) == 0 || n.op == "listagg") && r.rewrite(n, sc) {
+		if (len(n.rest) == 0 || n.op == "listagg" || n.op == "ratio_to_report") && r.rewrite(n, sc) {
 			r.skip = false
 			return
 		}
 		r.out, r.skip = r.out[:start], skip
 	}
 	r.plainCall(n, sc, "")
-}
-
-// wholeNumber writes SUM and AVG of integers, which are BIGINT; the first is wider for BIGINT, as in DuckDB.
-func (r *renderer) wholeNumber(n *node, sc *scope) bool {
-	if n.op != "sum" && n.op != "avg" || len(n.kids) != 1 || r.whole == n {
-		return false
-	}
-	k := lastKid(n.kids[0])
-	if r.class(k, sc) != cInteger || n.op == "sum" && r.wide(k, sc) {
-		return false
-	}
-	outer := r.whole
-	r.whole = n
-	if n.op == "avg" {
-		r.open(n.lo, "CAST(trunc(")
-	} else {
-		r.open(n.lo, "CAST(")
-	}
-	r.call(n, sc)
-	if n.op == "avg" {
-		r.write(")")
-	}
-	r.write(" AS BIGINT)")
-	r.whole = outer
-	return true
-}
-
-// wide reports whether an integer is a BIGINT.
-func (r *renderer) wide(n *node, sc *scope) bool {
-	switch n.kind {
-	case nRef:
-		return r.resolve(n, sc).typ.DuckDB == "BIGINT"
-	case nCast:
-		return n.typ.DuckDB == "BIGINT"
-	case nBinary:
-		return r.wide(n.kids[0], sc) || r.wide(n.kids[1], sc)
-	case nParen:
-		return len(n.kids) == 1 && r.wide(n.kids[0], sc)
-	}
-	return false
 }
 
 // plainCall writes a call, perhaps with another name, and the clauses after it.

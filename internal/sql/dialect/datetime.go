@@ -162,6 +162,20 @@ func (r *renderer) dateTrunc(n *node, sc *scope) bool {
 	return true
 }
 
+// lastDay writes LAST_DAY, which takes a text for a time, too.
+func (r *renderer) lastDay(n *node, sc *scope) bool {
+	if len(n.kids) != 1 {
+		return false
+	}
+	if c := r.class(n.kids[0], sc); c != cText && c != cLiteral {
+		return false
+	}
+	r.open(n.lo, "last_day(CAST(")
+	r.expr(n.kids[0], sc)
+	r.write(" AS TIMESTAMP))")
+	return true
+}
+
 // trunc writes TRUNC of a timestamp, which is its date.
 func (r *renderer) trunc(n *node, sc *scope) bool {
 	if len(n.kids) != 1 || r.class(n.kids[0], sc) != cTime {
@@ -202,12 +216,23 @@ var formatParts = [...][2]string{
 	{"DY", "%a"}, {"AM", "%p"}, {"PM", "%p"}, {"TZ", "%Z"}, {"OF", "%z"}, {"IW", "%V"}, {"ID", "%u"}, {"WW", ""}, {"CC", ""},
 }
 
+// upperASCII keeps the length of a text, which strings.ToUpper does not.
+func upperASCII(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if c >= 'a' && c <= 'z' {
+			b[i] = c - 'a' + 'A'
+		}
+	}
+	return string(b)
+}
+
 // timeFormat turns a pattern of TO_CHAR into one of strftime. ok is false for patterns it has no code for.
 //
 // HH is the hour of half a day when writing; when reading it is so only where AM or PM says which half.
 func timeFormat(pattern string, reading bool) (format string, ok bool) {
 	var b strings.Builder
-	upper := strings.ToUpper(pattern)
+	upper := upperASCII(pattern)
 	wholeDay := reading && !strings.Contains(upper, "AM") && !strings.Contains(upper, "PM")
 next:
 	for i := 0; i < len(pattern); {
@@ -259,12 +284,22 @@ func (r *renderer) formatted(n *node, reading bool) (string, bool) {
 	return timeFormat(r.value(n.kids[1]), reading)
 }
 
+// toChar writes TO_CHAR of a time, or of a number: what is not known to be either is what the pattern is for.
 func (r *renderer) toChar(n *node, sc *scope) bool {
-	format, ok := r.formatted(n, false)
-	if !ok || len(n.kids) != 2 {
+	if len(n.kids) != 2 {
 		return false
 	}
-	if c := r.class(n.kids[0], sc); c == cInteger || c == cNumber {
+	format, ok := r.formatted(n, false)
+	c := r.class(n.kids[0], sc)
+	if c == cInteger || c == cNumber || c != cTime && ok && !strings.Contains(format, "%") && strings.ContainsAny(format, "09") {
+		r.open(n.lo, "to_char_number(CAST(")
+		r.expr(n.kids[0], sc)
+		r.write(" AS VARCHAR), ")
+		r.inline(n.kids[1], sc, asText, "")
+		r.write(")")
+		return true
+	}
+	if !ok {
 		return false
 	}
 	r.gap(n.lo)

@@ -21,7 +21,8 @@
 //   - DATEADD, DATEDIFF, DATE_PART, EXTRACT and DATE_TRUNC with bare and abbreviated parts, GETDATE, SYSDATE,
 //     ADD_MONTHS, CONVERT_TIMEZONE, TRUNC of a timestamp, TO_CHAR, TO_DATE and TO_TIMESTAMP with a literal
 //     pattern, CONVERT, NVL, NVL2, DECODE, LISTAGG with WITHIN GROUP, CHARINDEX, LEN, BTRIM, REPLICATE, SHA2,
-//     REGEXP_SUBSTR, REGEXP_COUNT and REGEXP_REPLACE, APPROXIMATE COUNT, SUM and AVG of integers, IGNORE NULLS
+//     REGEXP_SUBSTR, REGEXP_COUNT and REGEXP_REPLACE, APPROXIMATE COUNT, SUM and AVG of integers and AVG of
+//     NUMERIC, RATIO_TO_REPORT, TO_CHAR of numbers, LAST_DAY of texts, MOD, CURRENT_USER and its like, IGNORE NULLS
 //     after a window function, and a quoted number beside a number in arithmetic.
 //   - What DuckDB would let pass is checked as the statement runs: a text that is assigned to a column it is too
 //     long for, and a divisor that is zero.

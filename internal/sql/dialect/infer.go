@@ -218,7 +218,10 @@ var functions = func() map[string]function {
 	add(function{takes: takesTime, gives: cTime}, "dateadd", "date_trunc", "last_day", "add_months", "next_day",
 		"convert_timezone", "getdate", "now", "date")
 	add(function{takes: takesTime, gives: cInteger}, "datediff", "date_diff", "date_part", "extract", "date_cmp",
-		"timestamp_cmp", "months_between", "date_part_year")
+		"timestamp_cmp", "date_part_year")
+	add(function{takes: takesTime, gives: cNumber}, "months_between")
+	add(function{gives: cNumber}, "ratio_to_report")
+	add(function{gives: cText}, "to_char_number")
 	add(function{takes: takesTime, gives: cText}, "to_char", "strftime")
 	add(function{takes: takesOne}, "coalesce", "nvl", "ifnull", "greatest", "least", "nullif", "nvl2", "decode")
 	add(function{sameAs: true}, "sql_divisor", "sql_divisor_once", "min", "max", "any_value", "first_value", "last_value", "lag", "lead", "nth_value",

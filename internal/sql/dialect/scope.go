@@ -308,6 +308,18 @@ func (r *renderer) outputs(q *query, sc *scope) (cols []Column, open bool) {
 			cols = append(cols, c)
 		}
 		r.widen(cols, q, sc)
+		for i := range cols {
+			if len(q.terms) < 2 {
+				break
+			}
+			// The others may have longer texts, and numbers of other types.
+			switch cols[i].Type.class() {
+			case cNumber:
+				cols[i].Type = Type{DuckDB: "DOUBLE"}
+			case cText:
+				cols[i].Type = Type{DuckDB: "VARCHAR"}
+			}
+		}
 		return cols, open
 	}
 }
@@ -324,7 +336,7 @@ func (r *renderer) widen(cols []Column, q *query, sc *scope) {
 			if it.expr.star() != nil || i >= len(cols) {
 				break
 			}
-			if cols[i].Type.DuckDB == "" {
+			if typ := cols[i].Type; typ.DuckDB == "" || typ.class() == cInteger && r.class(it.expr, inner) == cInteger && r.wide(it.expr, inner) {
 				cols[i].Type = r.typeOf(it.expr, inner)
 			}
 		}
@@ -385,8 +397,14 @@ func (r *renderer) typeOf(n *node, sc *scope) Type {
 	case cText:
 		return Type{DuckDB: "VARCHAR"}
 	case cInteger:
-		return Type{DuckDB: "BIGINT"}
+		if r.wide(n, sc) {
+			return Type{DuckDB: "BIGINT"}
+		}
+		return Type{DuckDB: "INTEGER"}
 	case cNumber:
+		if scale, ok := r.scale(n, sc); ok {
+			return Type{DuckDB: widest + scale + ")"}
+		}
 		return Type{DuckDB: "DOUBLE"}
 	case cBool:
 		return Type{DuckDB: "BOOLEAN"}

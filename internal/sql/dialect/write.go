@@ -369,7 +369,7 @@ func (r *renderer) cast(n *node, sc *scope) {
 		r.tokens(end, n.hi)
 		return
 	}
-	if n.typ.DuckDB == "BIGINT" { // as SUM and AVG of integers are already
+	if n.typ.DuckDB == "BIGINT" || strings.HasPrefix(n.typ.DuckDB, widest) { // as SUM and AVG are already
 		outer := r.whole
 		defer func() { r.whole = outer }()
 		if r.whole = k; k.kind == nCall && k.op == "trunc" && len(k.kids) == 1 {

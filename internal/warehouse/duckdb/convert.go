@@ -243,10 +243,21 @@ var formatTokens = []struct{ token, strptime string }{
 	{"DAY", "%A"}, {"DY", "%a"}, {"US", "%f"}, {"MS", "%g"}, {"T", "T"},
 }
 
+// upperASCII keeps the length of a text, which strings.ToUpper does not.
+func upperASCII(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if c >= 'a' && c <= 'z' {
+			b[i] = c - 'a' + 'A'
+		}
+	}
+	return string(b)
+}
+
 // strptime turns a Redshift format into one of DuckDB's.
 func strptime(option, format string) (string, error) {
 	var b strings.Builder
-	upper := strings.ToUpper(format)
+	upper := upperASCII(format)
 	noon := strings.Contains(upper, "AM") || strings.Contains(upper, "PM") || strings.Contains(upper, "A.M.") || strings.Contains(upper, "P.M.")
 next:
 	for i := 0; i < len(format); {

@@ -77,6 +77,9 @@ func (e *engine) defineSystem(ctx context.Context) error {
 		return err
 	}
 	defer c.Close() //nolint:errcheck // read-only use
+	if err := defineScalars(c); err != nil {
+		return err
+	}
 	for _, t := range tables {
 		f := driver.ChunkTableFunction{BindArgumentsContext: func(ctx context.Context, _ map[string]any, _ ...any) (driver.ChunkTableSource, error) {
 			return t.source(ctx)
