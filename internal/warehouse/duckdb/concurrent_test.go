@@ -1,6 +1,7 @@
 package duckdb
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -145,4 +146,41 @@ func TestTableChangedBeforeInsert(t *testing.T) {
 			t.Errorf("%s: the files were settled: %v, %v", ddl, left, err)
 		}
 	}
+}
+
+// TestDatabasesComeAndGoBesideOthers makes, renames and drops databases while one is written and all are looked
+// through.
+func TestDatabasesComeAndGoBesideOthers(t *testing.T) {
+	f := newFixture(t)
+	f.query(f.connect(), "CREATE TABLE t (a INTEGER)")
+	ctx, stop := context.WithCancel(t.Context())
+	var others sync.WaitGroup
+	for _, sql := range []string{"INSERT INTO t SELECT * FROM range(1000)", "SELECT count(*) FROM svv_all_columns", "SELECT count(*) FROM sys_load_history"} {
+		s := f.connect()
+		others.Go(func() {
+			for ctx.Err() == nil {
+				if _, err := rows(t.Context(), s, sql); err != nil {
+					t.Errorf("%s: %v", sql, err)
+					return
+				}
+			}
+		})
+	}
+	for i := range 24 {
+		name := fmt.Sprintf("db%d", i)
+		if err := f.w.CreateDatabase(t.Context(), name, "admin", ""); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if i%3 == 0 {
+			if err := f.w.RenameDatabase(t.Context(), name, name+"x"); err != nil {
+				t.Errorf("rename %s: %v", name, err)
+			}
+			name += "x"
+		}
+		if err := f.w.DropDatabase(t.Context(), name); err != nil {
+			t.Errorf("drop %s: %v", name, err)
+		}
+	}
+	stop()
+	others.Wait()
 }

@@ -271,7 +271,8 @@ func (e *engine) build(ctx context.Context, name, owner, createdBy string) (err 
 			owner, createdBy, e.w.o.Now().UTC().Format(time.RFC3339Nano))
 	}
 	if err == nil {
-		_, err = e.admin.exec(ctx, "CHECKPOINT "+alias)
+		// Statements that look through all databases have transactions in this one, too: wait for them.
+		_, err = e.admin.exec(ctx, "FORCE CHECKPOINT "+alias)
 	}
 	if err = errors.Join(err, e.detach(ctx, alias)); err != nil {
 		return err
@@ -358,7 +359,7 @@ func (w *Warehouse) RenameDatabase(ctx context.Context, from, to string) error {
 // move renames the file of a database nobody uses, and db with it. Whatever fails, db says what is attached.
 func (e *engine) move(ctx context.Context, db *dbState, to string) error {
 	// The log must be empty: it belongs to the file by name.
-	if err := e.admin.script(ctx, "CHECKPOINT "+ident(db.name), "DETACH "+ident(db.name)); err != nil {
+	if err := e.admin.script(ctx, "FORCE CHECKPOINT "+ident(db.name), "DETACH "+ident(db.name)); err != nil {
 		return err
 	}
 	from, target := e.path(dataDir, fileName(db.name)), e.path(dataDir, fileName(to))
