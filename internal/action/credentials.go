@@ -164,7 +164,7 @@ func (cr *Credentials) userGrant(user string) oauth.Grant {
 // needsSignIn is the fault of a missing grant, with the way to repair it.
 func (cr *Credentials) needsSignIn(ctx context.Context, user, why string) error {
 	need := &SignInError{ConnectorID: cr.connector.ID, User: user}
-	start, err := cr.service.startSignIn(ctx, &cr.connector, user, cr.user)
+	start, err := cr.service.startSignIn(ctx, &cr.connector, cr.user, cr.user)
 	if err != nil {
 		return fault.Wrap(need, fault.State, SubjectGrant, "a sign-in to the action connector %q is needed: %s. It cannot be begun: %s", cr.connector.ID, why, fault.Message(err))
 	}

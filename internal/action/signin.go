@@ -52,12 +52,16 @@ func (s *Service) StartSignIn(ctx context.Context, caller identity.Caller, accou
 	return s.startSignIn(ctx, &c, user, caller.ARN)
 }
 
+// startSignIn begins a sign-in that a user of c has asked for, or needs.
 func (s *Service) startSignIn(ctx context.Context, c *Connector, user, by string) (SignInStart, error) {
 	if c.Auth.Type != AuthorizationCode {
 		return SignInStart{}, fault.New(fault.State, SubjectSignIn, "the action connector %q authenticates with %s, for which nobody signs in", c.ID, c.Auth.Type)
 	}
 	if s.PublicURL == "" {
 		return SignInStart{}, fault.New(fault.State, SubjectSignIn, "this server does not know under which address browsers reach it; start it with --public-url")
+	}
+	if c.Identity() == Shared && isQuickSight(user) && !c.permission(user).Owner() {
+		return SignInStart{}, fault.New(fault.Denied, SubjectPermission, "all users of the action connector %q share one sign-in, which an owner makes; %s is not an owner", c.ID, user)
 	}
 	user = grantUser(c, user)
 	now, client := s.Now(), fingerprint(c)

@@ -251,6 +251,14 @@ func TestVendorDown(t *testing.T) {
 func TestSharedIdentity(t *testing.T) {
 	t.Parallel()
 	w := withOAuth(t, func(p *action.CreateParams) { p.Tags = []tag.Tag{{Key: action.TagIdentity, Value: "shared"}} })
+	// Who may only use it must not make it call as themselves.
+	_, err := w.StartSignIn(t.Context(), caller, account, "c", alice)
+	wants(t, err, fault.Denied, action.SubjectPermission)
+	_, err = w.call(alice)
+	var need *action.SignInError
+	if !errors.As(err, &need) || need.URL != "" || !strings.Contains(fault.Message(err), "owner") {
+		t.Errorf("err = %v", err)
+	}
 	if g := w.signIn("c", "").Grant; g.User != "" {
 		t.Errorf("the grant is %q's", g.User)
 	}
@@ -262,7 +270,7 @@ func TestSharedIdentity(t *testing.T) {
 		}
 	}
 	must(t, w.AddTags(t.Context(), caller, w.get("c").ARN, []tag.Tag{{Key: action.TagIdentity, Value: "user"}}))
-	_, err := w.call(alice) // never a silent fall from one to the other
+	_, err = w.call(alice) // never a silent fall from one to the other
 	signInURL(t, err)
 }
 
