@@ -27,16 +27,21 @@ const (
 
 // Warehouse is the engine as a session needs it.
 type Warehouse interface {
+	DatabaseChanges
 	Connect(ctx context.Context, database, user string) (Conn, error)
 	Databases(ctx context.Context) ([]string, error)
-	CreateDatabase(ctx context.Context, name, owner, createdBy string) error
-	DropDatabase(ctx context.Context, name string) error
-	RenameDatabase(ctx context.Context, from, to string) error
 	// ReplicaState returns the state of a replicated table and why it is in it. ok is false for other tables. It knows a
 	// table from when its loading begins, before there is anything to select.
 	ReplicaState(ctx context.Context, database, schema, table string) (state, reason string, ok bool, err error)
 	// StatementCommitted reports whether the transaction that marked the statement has committed.
 	StatementCommitted(ctx context.Context, database, id string) (bool, error)
+}
+
+// DatabaseChanges make, rename and remove a warehouse's databases.
+type DatabaseChanges interface {
+	CreateDatabase(ctx context.Context, name, owner, createdBy string) error
+	DropDatabase(ctx context.Context, name string) error
+	RenameDatabase(ctx context.Context, from, to string) error
 }
 
 // Conn is one connection. Its context arguments cancel the statement under way; the transaction it was in
