@@ -243,10 +243,10 @@ func (s *Supervisor) runPipeline(ctx context.Context, r *replicator) error {
 
 // dropped records that the source table is gone, if that is what err says and the copy is known.
 func (r *replicator) dropped(ctx context.Context, err error) error {
-	if r.journal == nil || ctx.Err() != nil || !fault.Is(err, fault.NotFound, pipeline.SubjectTable) {
-		return nil
+	if fault.Is(err, fault.NotFound, pipeline.SubjectTable) && r.journal != nil && ctx.Err() == nil {
+		return r.journal.State(ctx, pipeline.DroppedSource, fault.Message(err))
 	}
-	return r.journal.State(ctx, pipeline.DroppedSource, fault.Message(err))
+	return nil
 }
 
 // progressed keeps the integration's status in step with its pipeline: syncing while a table is loaded, active

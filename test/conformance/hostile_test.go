@@ -125,14 +125,14 @@ func (s target) stillWell(t *testing.T, secrets ...string) {
 	}
 	err = filepath.WalkDir(s.Dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
-			return nil // a file that was just removed
+			return nil //nolint:nilerr // a file that was just removed
 		}
 		if !d.Type().IsRegular() {
 			return nil
 		}
 		content, err := os.ReadFile(path)
 		if err != nil {
-			return nil
+			return nil //nolint:nilerr // likewise
 		}
 		for _, secret := range secrets {
 			if bytes.Contains(content, []byte(secret)) {
@@ -194,7 +194,7 @@ func TestHostileParameters(t *testing.T) {
 					method, path, headers, body := m.wire(tr.op, in, tr.input)
 					req, err := s.request(method, path, m.signing, headers, body)
 					if err != nil {
-						return nil // not a URL a client could make
+						return nil //nolint:nilerr // not a URL a client could make
 					}
 					status, text, err := send(req)
 					if status < 300 {
@@ -252,7 +252,7 @@ func TestHostileRequests(t *testing.T) {
 		return out
 	}
 	type change = func(*signing)
-	unsigned := change(func(h *signing) { h.secret = "" })
+	unsigned := func(h *signing) { h.secret = "" }
 	for _, tt := range []struct {
 		what                  string
 		service, method, path string
@@ -295,16 +295,16 @@ func TestHostileRequests(t *testing.T) {
 		{"json, not UTF-8", "redshift-data", "POST", "/", json11, []byte("{\"StatementName\": \"\xff\xfe\"}"), nil, 400, ""},
 		{"json, a member twice", "redshift-data", "POST", "/", json11, []byte(`{"MaxResults": 1, "MaxResults": 2}`), nil, 0, ""},
 		{"json, too large", "redshift-data", "POST", "/", json11, bytes.Repeat([]byte(" "), 20<<20), nil, 413, ""},
-		{"s3, unsigned", "s3", "GET", "/", nil, nil, unsigned, 403, "AccessDenied"},
-		{"s3, wrong secret", "s3", "GET", "/", nil, nil, func(h *signing) { h.secret = "wrong" }, 403, "SignatureDoesNotMatch"},
-		{"s3, unknown key", "s3", "GET", "/", nil, nil, func(h *signing) { h.key = "AKIDNOBODY" }, 403, "InvalidAccessKeyId"},
-		{"s3, expired", "s3", "GET", "/", nil, nil, func(h *signing) { h.at = time.Now().Add(-time.Hour) }, 403, "RequestTimeTooSkewed"},
-		{"s3, wrong region", "s3", "GET", "/", nil, nil, func(h *signing) { h.region = "mars-north-1" }, 400, "AuthorizationHeaderMalformed"},
-		{"s3, no such bucket", "s3", "GET", "/nowhere-at-all", nil, nil, nil, 404, "NoSuchBucket"},
+		{"s3, unsigned", "s3", http.MethodGet, "/", nil, nil, unsigned, 403, "AccessDenied"},
+		{"s3, wrong secret", "s3", http.MethodGet, "/", nil, nil, func(h *signing) { h.secret = "wrong" }, 403, "SignatureDoesNotMatch"},
+		{"s3, unknown key", "s3", http.MethodGet, "/", nil, nil, func(h *signing) { h.key = "AKIDNOBODY" }, 403, "InvalidAccessKeyId"},
+		{"s3, expired", "s3", http.MethodGet, "/", nil, nil, func(h *signing) { h.at = time.Now().Add(-time.Hour) }, 403, "RequestTimeTooSkewed"},
+		{"s3, wrong region", "s3", http.MethodGet, "/", nil, nil, func(h *signing) { h.region = "mars-north-1" }, 400, "AuthorizationHeaderMalformed"},
+		{"s3, no such bucket", "s3", http.MethodGet, "/nowhere-at-all", nil, nil, nil, 404, "NoSuchBucket"},
 		{"s3, a bad bucket name", "s3", "PUT", "/No_Bucket", nil, nil, nil, 400, "InvalidBucketName"},
-		{"internal, nothing there", "penstock", "GET", "/_penstock/nothing", nil, nil, nil, 404, ""},
-		{"internal, wrong method", "penstock", "GET", "/_penstock/s3-events", nil, nil, nil, 405, ""},
-		{"no service in the request", "", "GET", "/", nil, nil, unsigned, 0, ""},
+		{"internal, nothing there", "penstock", http.MethodGet, "/_penstock/nothing", nil, nil, nil, 404, ""},
+		{"internal, wrong method", "penstock", http.MethodGet, "/_penstock/s3-events", nil, nil, nil, 405, ""},
+		{"no service in the request", "", http.MethodGet, "/", nil, nil, unsigned, 0, ""},
 	} {
 		change := tt.change
 		if change == nil {
@@ -367,7 +367,7 @@ func TestHostileRequests(t *testing.T) {
 		}
 		put(t, s.ctx, c, "presigned", "k", "content")
 		presign := func(at time.Time, expires string) string {
-			req, err := http.NewRequest("GET", s.Endpoint()+"/presigned/k?X-Amz-Expires="+expires, nil)
+			req, err := http.NewRequest(http.MethodGet, s.Endpoint()+"/presigned/k?X-Amz-Expires="+expires, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -378,7 +378,7 @@ func TestHostileRequests(t *testing.T) {
 			return url
 		}
 		get := func(url string) (int, string) {
-			req, err := http.NewRequest("GET", url, nil)
+			req, err := http.NewRequest(http.MethodGet, url, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -443,7 +443,7 @@ func TestHostileS3(t *testing.T) {
 	bad, tried := 0, 0
 	for _, path := range paths {
 		for _, sub := range subs {
-			for _, method := range []string{"GET", "HEAD", "PUT", "POST", "DELETE", "PATCH", "OPTIONS"} {
+			for _, method := range []string{http.MethodGet, "HEAD", "PUT", "POST", "DELETE", "PATCH", "OPTIONS"} {
 				for i, body := range bodies {
 					if (method != "PUT" && method != "POST" && i > 0) || i == len(bodies)-1 && path != "/hostile" {
 						continue

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -448,7 +449,7 @@ func (m *model) rest(op string, in *shape, input map[string]any) (method, path s
 	}
 	rest, query := map[string]any{}, url.Values{}
 	path = bound.Uri
-	bodiless := bound.Method == "GET" || bound.Method == "DELETE"
+	bodiless := bound.Method == http.MethodGet || bound.Method == http.MethodDelete
 	for name, value := range input {
 		var key, label string
 		mem := in.Members[name]
