@@ -252,6 +252,7 @@ func (c *call) ended(answer Answer, err error) {
 	if err != nil {
 		c.record.Outcome, c.record.Code, c.record.Message = OutcomeFailed, Code(err), recorded(err)
 	}
+	c.Observe(c.record)
 }
 
 // recorded is the message of an error as it may stand in a record: a sign-in's address is a key to it.

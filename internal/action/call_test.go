@@ -35,7 +35,9 @@ func (w *world) recorded() []action.Record {
 
 func TestCall(t *testing.T) {
 	t.Parallel()
-	w := withConnector(t, func(p *action.CreateParams) {
+	var observed []action.Record
+	w := newWorld(t, func(c *action.Config) { c.Observe = func(r action.Record) { observed = append(observed, r) } })
+	w.create("c", basicAuth, "p", func(p *action.CreateParams) {
 		p.Permissions = []action.Permission{{Principal: alice, Actions: []string{action.MayInvoke}}}
 	})
 	result, err := w.Call(t.Context(), caller, account, action.Call{ConnectorID: "c", ActionID: "Read", User: alice, Arguments: json.RawMessage(` {"b": 1.50, "a": "secret value"} `)})
@@ -50,6 +52,9 @@ func TestCall(t *testing.T) {
 	}
 	if strings.Contains(fmt.Sprintf("%+v", r), "secret value") {
 		t.Error("the record has an argument's value")
+	}
+	if len(observed) != 1 || observed[0].Outcome != action.OutcomeSuccess {
+		t.Errorf("observed %+v", observed)
 	}
 }
 

@@ -53,6 +53,7 @@ type Config struct {
 	PublicURL                  string        // where browsers reach this server, https://penstock.example.com; "" refuses sign-ins
 	ApproveWrites              bool          // calls that write wait for approval, unless TagApproval says otherwise
 	KeepRecords                time.Duration // how long records of calls are kept; 0 is 90 days
+	Observe                    func(Record)  // called with every call that has ended; may be nil
 	Changed                    func()        // called when what can be called may have changed; must not block; may be nil
 	Now                        func() time.Time
 	NewID                      func() string
@@ -80,6 +81,9 @@ func NewService(c Config) *Service {
 	}
 	if c.KeepRecords == 0 {
 		c.KeepRecords = 90 * 24 * time.Hour
+	}
+	if c.Observe == nil {
+		c.Observe = func(Record) {}
 	}
 	if c.Changed == nil {
 		c.Changed = func() {}

@@ -58,12 +58,20 @@ func (s *server) openActions(ctx context.Context, box *secret.Box, own string) e
 		public = own
 	}
 	connectors, calls, v := s.store.Connectors(), s.store.Calls(), invoker{engine}
+	count := s.metrics.Actions()
 	s.actions = action.NewService(action.Config{
 		Stores: action.Stores{
 			Connectors: connectors, VPCs: connectors, Grants: connectors, SignIns: connectors, Documents: connectors, Calls: calls, Records: calls, Approvals: calls,
 		},
 		Partition: partition, Region: s.config.Region, Account: s.config.AccountID, Box: box, Egress: out, Checker: v, Checks: action.CheckMode(c.Checks), Invoker: v,
-		PublicURL: public, ApproveWrites: c.ApproveWrites, Changed: func() { s.mcp.Changed() }, Now: s.now, NewID: uuid.NewString, Log: s.log,
+		PublicURL: public, ApproveWrites: c.ApproveWrites, Changed: func() { s.mcp.Changed() }, Observe: func(r action.Record) {
+			outcome := string(r.Outcome)
+			if r.Code != "" {
+				outcome = r.Code
+			}
+			count(string(r.Type), outcome, r.Duration)
+		},
+		Now: s.now, NewID: uuid.NewString, Log: s.log,
 	})
 	s.mcp = mcp.New(mcp.Config{Toolbox: &toolbox{server: s, named: map[toolKey]mcp.Ref{}}, Log: s.log, Version: s.build.Version})
 	s.tokens = newTokenBox(s, box)
