@@ -126,6 +126,11 @@ func (s *Service) ListApprovals(ctx context.Context, caller identity.Caller, acc
 		after = at[0]
 	}
 	list, err := s.Approvals.ApprovalPage(ctx, connectorID, state, after, maxPage+1)
+	for n := range list {
+		if list[n].State == ApprovalPending && !s.Now().Before(list[n].Expires) {
+			list[n].State = ApprovalExpired
+		}
+	}
 	if err != nil || len(list) <= maxPage {
 		return list, "", err
 	}

@@ -85,6 +85,7 @@ func (s *Service) Run(ctx context.Context) error {
 	var group sync.WaitGroup
 	group.Go(func() { s.check(ctx) })
 	group.Go(func() { s.keepRecords(ctx) })
+	group.Go(func() { s.keepGrants(ctx) })
 	group.Wait()
 	s.keeper.Wait()
 	return ctx.Err()

@@ -161,6 +161,58 @@ func (cr *Credentials) userGrant(user string) oauth.Grant {
 	}
 }
 
+const (
+	// idleTime is how long a grant may be without use before it is renewed for the sake of its refresh token.
+	idleTime = 24 * time.Hour
+	// idleLook is how often such grants are looked for, and idleMany how many are renewed at a time.
+	idleLook = time.Hour
+	idleMany = 1000
+)
+
+// keepGrants renews grants that nobody uses until ctx is done.
+func (s *Service) keepGrants(ctx context.Context) {
+	look := time.NewTicker(idleLook)
+	defer look.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-look.C:
+			if err := s.RenewIdle(ctx); err != nil && ctx.Err() == nil {
+				s.Log.Error("cannot renew sign-ins to action connectors that nobody uses", "error", err)
+			}
+		}
+	}
+}
+
+// RenewIdle renews the tokens of every grant that was not used for a day: vendors end refresh tokens that are not.
+// What cannot be renewed now is tried again the next time; what the vendor has ended needs a sign-in.
+func (s *Service) RenewIdle(ctx context.Context) error {
+	idle, err := s.Grants.GrantsIdle(ctx, s.Now().Add(-idleTime), idleMany)
+	if err != nil {
+		return err
+	}
+	for _, g := range idle {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		c, err := s.get(ctx, g.ConnectorID)
+		if err != nil || current(&c, g).State != GrantActive || grantUser(&c, g.User) != g.User {
+			continue // it is gone, or of no use as the connector is now
+		}
+		credentials := &Credentials{service: s, connector: c, user: g.User}
+		if err := s.keeper.Renew(ctx, grantKey(&c, g.User), credentials.userGrant(g.User)); err != nil {
+			s.Log.Info("a sign-in that nobody uses could not be renewed", "connector", c.ID, "user", g.User, "error", recorded(err))
+			continue
+		}
+		now := s.Now()
+		if _, err := s.Grants.GrantUpdate(ctx, c.ID, g.User, func(g *Grant) error { g.Updated = now; return nil }); err != nil && fault.KindOf(err) != fault.NotFound {
+			return err
+		}
+	}
+	return nil
+}
+
 // needsSignIn is the fault of a missing grant, with the way to repair it.
 func (cr *Credentials) needsSignIn(ctx context.Context, user, why string) error {
 	need := &SignInError{ConnectorID: cr.connector.ID, User: user}

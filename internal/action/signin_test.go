@@ -303,6 +303,38 @@ func TestTokensStayWithTheirEndpoints(t *testing.T) {
 	}
 }
 
+// A grant that nobody uses is renewed every day, since vendors end refresh tokens that are not used.
+func TestIdleGrants(t *testing.T) {
+	t.Parallel()
+	w := withOAuth(t, nil)
+	w.signIn("c", alice)
+	renew := func(exchanges int) {
+		t.Helper()
+		must(t, w.RenewIdle(t.Context()))
+		if n := w.oauth.Exchanges("refresh_token"); n != exchanges {
+			t.Errorf("%d exchanges, want %d", n, exchanges)
+		}
+	}
+	w.pass(23 * time.Hour)
+	renew(0)
+	w.pass(2 * time.Hour)
+	renew(1)
+	renew(1)
+	w.pass(25 * time.Hour)
+	w.oauth.Set(func(s *oauthtest.Server) { s.TokenDown = true })
+	renew(2) // in vain, and no harm done
+	if g := w.grant(alice); g.State != action.GrantActive {
+		t.Errorf("the grant is %s", g.State)
+	}
+	w.oauth.Set(func(s *oauthtest.Server) { s.TokenDown = false })
+	w.oauth.Revoke()
+	renew(3)
+	if g := w.grant(alice); g.State != action.GrantNeedsSignIn {
+		t.Errorf("the grant is %s", g.State)
+	}
+	renew(3)
+}
+
 // One exchange for a hundred callers whose token the vendor has just refused, and the new refresh token is durable.
 func TestOneExchangeForAll(t *testing.T) {
 	t.Parallel()

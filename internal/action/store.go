@@ -68,6 +68,8 @@ type GrantStore interface {
 	// GrantPage returns up to limit grants of a connector with users above after, in the order of users' bytes. The
 	// first page is asked for with an after of "": the shared grant, whose user is empty, is on it.
 	GrantPage(ctx context.Context, connectorID, after string, limit int) ([]Grant, error)
+	// GrantsIdle returns up to limit active grants of all connectors that were updated before a time, oldest first.
+	GrantsIdle(ctx context.Context, before time.Time, limit int) ([]Grant, error)
 }
 
 // SignInStore keeps sign-ins that are under way, at most one for each connector and user.

@@ -81,17 +81,28 @@ func NewKeeper(now func() time.Time) *Keeper {
 // access token that the vendor would not take, empty in the first place: the result is another one. However many
 // callers ask at once, the vendor is asked once.
 func (k *Keeper) Token(ctx context.Context, key string, refused secret.Text, g Grant) (Token, error) {
+	return k.token(ctx, key, refused, g, false)
+}
+
+// Renew replaces the token of the grant called key whether it is due or not, so that a vendor which ends refresh tokens
+// that nobody uses sees this one used. A grant without a refresh token is left as it is.
+func (k *Keeper) Renew(ctx context.Context, key string, g Grant) error {
+	_, err := k.token(ctx, key, secret.Text{}, g, true)
+	return err
+}
+
+func (k *Keeper) token(ctx context.Context, key string, refused secret.Text, g Grant, anyway bool) (Token, error) {
 	for range 2 {
 		k.mu.Lock()
 		e := k.entry(key)
 		now := k.now()
-		if e.flight == nil && e.unsaved == nil && k.usable(e, now) && !same(e.token.Access, refused) {
+		if !anyway && e.flight == nil && e.unsaved == nil && k.usable(e, now) && !same(e.token.Access, refused) {
 			t := e.token
 			k.mu.Unlock()
 			return t, nil
 		}
 		if e.flight == nil {
-			e.flight = k.start(ctx, e, refused, g)
+			e.flight = k.start(ctx, e, refused, g, anyway)
 		}
 		f := e.flight
 		k.mu.Unlock()
@@ -150,7 +161,7 @@ func (k *Keeper) usable(e *entry, now time.Time) bool {
 }
 
 // start begins a renewal, with k.mu held.
-func (k *Keeper) start(ctx context.Context, e *entry, refused secret.Text, g Grant) *flight {
+func (k *Keeper) start(ctx context.Context, e *entry, refused secret.Text, g Grant, anyway bool) *flight {
 	f := &flight{done: make(chan struct{})}
 	k.flights.Add(1)
 	// A caller who gives up must not cost the others the token, nor us the answer of the vendor.
@@ -158,7 +169,7 @@ func (k *Keeper) start(ctx context.Context, e *entry, refused secret.Text, g Gra
 	go func() {
 		defer k.flights.Done()
 		defer cancel()
-		f.token, f.err = k.renew(ctx, e, refused, g)
+		f.token, f.err = k.renew(ctx, e, refused, g, anyway)
 		k.mu.Lock()
 		if f.err == nil {
 			e.token, e.loaded = f.token, k.now()
@@ -173,7 +184,7 @@ func (k *Keeper) start(ctx context.Context, e *entry, refused secret.Text, g Gra
 }
 
 // renew does what is to be done for a key. unsaved, old, forced and since of an entry are its own.
-func (k *Keeper) renew(ctx context.Context, e *entry, refused secret.Text, g Grant) (Token, error) {
+func (k *Keeper) renew(ctx context.Context, e *entry, refused secret.Text, g Grant, anyway bool) (Token, error) {
 	if e.unsaved != nil {
 		return k.save(ctx, e, e.old, *e.unsaved, g)
 	}
@@ -188,7 +199,7 @@ func (k *Keeper) renew(ctx context.Context, e *entry, refused secret.Text, g Gra
 	force := same(t.Access, refused)
 	lasts := !t.Access.Empty() && !Expired(t, now) && !force
 	switch {
-	case lasts && (!Due(t, now) || now.Sub(k.failedAt(e)) < patience):
+	case lasts && !(anyway && !t.Refresh.Empty()) && (!Due(t, now) || now.Sub(k.failedAt(e)) < patience):
 		return t, nil
 	case force && !e.mayForce(now):
 		return t, nil // Token sees that it is the refused one

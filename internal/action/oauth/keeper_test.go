@@ -313,6 +313,28 @@ func TestAlwaysRefused(t *testing.T) {
 	v.want(token.Access)
 }
 
+// A token that is not due is renewed all the same when that is asked for, and one that cannot be is left alone.
+func TestRenewAnyway(t *testing.T) {
+	v := newVault(t)
+	first := v.want(nothing)
+	if err := v.keeper.Renew(t.Context(), "k", v.grant()); err != nil {
+		t.Fatal(err)
+	}
+	if v.want(nothing).Access == first.Access {
+		t.Error("not renewed")
+	}
+	v.exchanges(1)
+	v.server.Set(func(s *oauthtest.Server) { s.TokenDown = true })
+	if err := v.keeper.Renew(t.Context(), "k", v.grant()); err != nil {
+		t.Errorf("while the vendor is down: %v", err)
+	}
+	v.server.Set(func(s *oauthtest.Server) { s.TokenDown = false })
+	v.stored.Refresh = nothing
+	if err := v.keeper.Renew(t.Context(), "k", v.grant()); err != nil || v.ended != 0 {
+		t.Errorf("without a refresh token: %v, ended %d times", err, v.ended)
+	}
+}
+
 // A clock that is set back makes no token last longer.
 func TestClockSetBack(t *testing.T) {
 	v := newVault(t)

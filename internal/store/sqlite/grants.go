@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"time"
 
 	"github.com/penstock-io/penstock/internal/action"
 	"github.com/penstock-io/penstock/internal/fault"
@@ -116,6 +117,15 @@ func (s *Connectors) GrantDelete(ctx context.Context, connectorID, user string) 
 func (s *Connectors) GrantPage(ctx context.Context, connectorID, after string, limit int) (list []action.Grant, err error) {
 	err = s.db.view(ctx, func(ctx context.Context, t *sql.Tx) error {
 		list, err = grantTable.list(ctx, t, "WHERE connector_id = ? AND (user > ? OR ? = '') ORDER BY user LIMIT ?", connectorID, after, after, limit)
+		return err
+	})
+	return list, err
+}
+
+// GrantsIdle implements action.GrantStore.
+func (s *Connectors) GrantsIdle(ctx context.Context, before time.Time, limit int) (list []action.Grant, err error) {
+	err = s.db.view(ctx, func(ctx context.Context, t *sql.Tx) error {
+		list, err = grantTable.list(ctx, t, "WHERE state = 'active' AND updated < ? ORDER BY updated, id LIMIT ?", before.UnixNano(), limit)
 		return err
 	})
 	return list, err

@@ -300,6 +300,21 @@ func grants(t *testing.T, s ConnectorStore) {
 	}
 	_, err = s.GrantUpdate(t.Context(), "c-002", "a", set("other"))
 	must(t, err)
+	for n, user := range []string{"b", "", "a"} {
+		_, err := s.GrantUpdate(t.Context(), "c-001", user, func(g *action.Grant) error { g.Updated = at(n); return nil })
+		must(t, err)
+	}
+	_, err = s.GrantUpdate(t.Context(), "c-002", "a", func(g *action.Grant) error { g.Updated, g.State = at(0), action.GrantNeedsSignIn; return nil })
+	must(t, err)
+	for limit, want := range map[int][]string{1: {"g0"}, 9: {"g0", "g1"}} {
+		idle, err := s.GrantsIdle(t.Context(), at(2), limit)
+		must(t, err)
+		var ids []string
+		for _, g := range idle {
+			ids = append(ids, g.ID)
+		}
+		same(t, ids, want)
+	}
 	var users []string
 	for _, after := range []string{"", "a", "b"} {
 		list, err := s.GrantPage(t.Context(), "c-001", after, 2)
@@ -318,7 +333,7 @@ func grants(t *testing.T, s ConnectorStore) {
 		return nil
 	})
 	must(t, err)
-	same(t, got, action.Grant{ConnectorID: "c-001", User: "a", ID: "g2", State: action.GrantActive, Reason: "why"})
+	same(t, got, action.Grant{ConnectorID: "c-001", User: "a", ID: "g2", State: action.GrantActive, Reason: "why", Updated: at(2)})
 	_, err = s.GrantUpdate(t.Context(), "c-002", "z", func(*action.Grant) error { return errRefused })
 	if !errors.Is(err, errRefused) {
 		t.Errorf("err = %v", err)

@@ -296,6 +296,21 @@ func (m *ActionMemory) GrantPage(ctx context.Context, connectorID, after string,
 	return list, err
 }
 
+// GrantsIdle implements action.GrantStore.
+func (m *ActionMemory) GrantsIdle(ctx context.Context, before time.Time, limit int) (list []action.Grant, err error) {
+	err = m.do(ctx, func() error {
+		for _, g := range m.grants {
+			if g.State == action.GrantActive && g.Updated.Before(before) {
+				list = append(list, g)
+			}
+		}
+		slices.SortFunc(list, func(a, b action.Grant) int { return cmp.Or(a.Updated.Compare(b.Updated), cmp.Compare(a.ID, b.ID)) })
+		list = list[:min(limit, len(list))]
+		return nil
+	})
+	return list, err
+}
+
 // SignInPut implements action.SignInStore.
 func (m *ActionMemory) SignInPut(ctx context.Context, s action.SignIn) error {
 	return m.do(ctx, func() error {

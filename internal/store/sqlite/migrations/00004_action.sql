@@ -78,6 +78,8 @@ CREATE TABLE action_grant (
   PRIMARY KEY (connector_id, user)
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX action_grant_idle ON action_grant (updated, id) WHERE state = 'active';
+
 CREATE TABLE action_sign_in (
   connector_id TEXT NOT NULL REFERENCES action_connector ON DELETE CASCADE,
   user         TEXT NOT NULL,
