@@ -20,6 +20,7 @@ type relation struct {
 	cols          []Column
 	open          bool // it may have columns that are not in cols
 	table         bool // named without an alias, so that its schema may be before it
+	system        bool // a system view, which is written without its schema
 	value         bool // an unnested array: alias is the element itself
 	at            string
 	atClass       class
@@ -182,11 +183,12 @@ func (r *renderer) table(rel *relation, parts []part) bool {
 	if len(parts) > 2 {
 		n.Database = parts[len(parts)-3].name
 	}
-	cols, ok := r.columns(n)
-	rel.schema, rel.cols, rel.table = n.Schema, cols, strings.EqualFold(rel.alias, n.Table)
-	if !ok && r.systemView(parts) != "" {
-		rel.cols, ok = r.columns(Name{Table: r.systemView(parts)})
+	rel.schema, rel.table = n.Schema, strings.EqualFold(rel.alias, n.Table)
+	if view := r.systemView(parts); view != "" {
+		n, rel.system = Name{Table: view}, true
 	}
+	cols, ok := r.columns(n)
+	rel.cols = cols
 	return ok
 }
 
@@ -478,7 +480,11 @@ func (rel *relation) qualified(parts []part, sc *scope) (res resolved, stop bool
 			continue
 		}
 		if c := rel.column(parts[q].name); c != nil {
-			return column(c, parts, q+1), true
+			res := column(c, parts, q+1)
+			if rel.system && q > 1 && res.known {
+				res.text = quoteName(rel.alias) + "." + quoteName(c.Name)
+			}
+			return res, true
 		}
 		if rel.open {
 			return resolved{}, true
