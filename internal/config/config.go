@@ -118,7 +118,7 @@ func defaults() draft {
 	return draft{
 		listen: "127.0.0.1:4566", dataDir: "./penstock-data", region: "us-east-1", account: "123456789012",
 		key: DefaultKey, secret: DefaultKey, dynamodb: Embedded, s3: Embedded,
-		logLevel: "info", strict: "false", list: "30s", memory: "160MiB", threads: "0", drain: "10s",
+		logLevel: "info", strict: "false", list: "30s", memory: "128MiB", threads: "0", drain: "10s",
 		partners: strings.Join(KnownPartners(), ","), partnersAny: "true", readUnits: "0", format: string(transfer.JSONLines), once: "true",
 		actions: actionsDraft{checks: "lenient", approve: "none"},
 	}

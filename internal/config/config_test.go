@@ -29,7 +29,7 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Listen != "127.0.0.1:4566" || c.Region != "us-east-1" || c.AccountID != "123456789012" || !c.ManageStreams || c.MemoryLimit != 160<<20 || c.ListInterval != 30*time.Second || !c.PartnersAny {
+	if c.Listen != "127.0.0.1:4566" || c.Region != "us-east-1" || c.AccountID != "123456789012" || !c.ManageStreams || c.MemoryLimit != 128<<20 || c.ListInterval != 30*time.Second || !c.PartnersAny {
 		t.Errorf("%+v", c)
 	}
 }
