@@ -44,7 +44,7 @@ func (s *server) openTableSources(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.Endpoint, c.Local, c.Transport = "http://embedded.penstock", true, inProcess{handler}
+	c.Endpoint, c.Where, c.Local, c.Transport = "http://embedded.penstock", "this server", true, inProcess{handler}
 	c.Credentials = access.Fixed(s.config.Region, s.config.AccessKeyID, s.config.SecretAccessKey)
 	c.Quiet = quietPoll
 	s.sources = tableSources{c}

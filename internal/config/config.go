@@ -152,7 +152,7 @@ func Load(command string, args []string, getenv func(string) (string, bool), usa
 		Usage(usage, command)
 		return Config{}, err
 	} else if err != nil {
-		return Config{}, &Error{"flags", err}
+		return Config{}, &Error{"flags", fmt.Errorf("%w; penstock %s --help lists the settings", err, command)}
 	}
 	if fs.NArg() > 0 {
 		return Config{}, &Error{"arguments", fmt.Errorf("unexpected %q; %q takes flags only", fs.Arg(0), command)}

@@ -18,6 +18,7 @@ import (
 type Config struct {
 	Table       string
 	Endpoint    string // URL; empty for AWS's own in Region
+	Where       string // what messages call the endpoint; empty for its URL
 	Region      string
 	Credentials Credentials
 	Transport   http.RoundTripper // see NewTransport
@@ -96,7 +97,7 @@ func New(c Config) (*Source, error) {
 	c.Poll, c.Patience = cmp.Or(c.Poll, poll), cmp.Or(c.Patience, time.Minute)
 	c.Quiet = max(c.Quiet, c.Poll)
 	return &Source{Config: c, wake: make(chan struct{}, 1), client: &client{
-		table: c.Table, tables: tables, streams: streams, where: cmp.Or(c.Endpoint, "https://"+tables.Host), region: c.Region,
+		table: c.Table, tables: tables, streams: streams, where: cmp.Or(c.Where, c.Endpoint, "https://"+tables.Host), region: c.Region,
 		credentials: c.Credentials, transport: c.Transport, patience: c.Patience, now: c.Now, log: c.Log, observer: c.Observer,
 	}}, nil
 }
