@@ -4,6 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -390,6 +396,67 @@ func tableElsewhere(t *testing.T, e sourcetest.Endpoint, n int) {
 		want += v
 	}
 	eventuallyReadable(t, ctx, c, fmt.Sprintf(`SELECT COUNT(*), SUM("value"."v"."N"::BIGINT) FROM far.public."%s"`, table), fmt.Sprintf("%d | %d", n-5, want))
+}
+
+// TestTableSourceRefuses has the source of a table that follows refuse the credentials, throttle and fail, and then not.
+func TestTableSourceRefuses(t *testing.T) {
+	t.Parallel()
+	source := sourcetest.NewServer(t)
+	target, err := url.Parse(source.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	faults := sourcetest.NewFaults(source.Client.Transport)
+	proxy := httptest.NewServer(&httputil.ReverseProxy{Transport: faults, Rewrite: func(p *httputil.ProxyRequest) {
+		p.Out.URL.Scheme, p.Out.URL.Host, p.Out.Host = target.Scheme, target.Host, p.In.Host
+	}, ErrorLog: log.New(io.Discard, "", 0)})
+	t.Cleanup(proxy.Close)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	if err := source.CreateTable(ctx, "guarded", false, "NEW_AND_OLD_IMAGES"); err != nil {
+		t.Fatal(err)
+	}
+	l := sourcetest.NewLedger(source.Endpoint, "guarded")
+	put := func(key string) {
+		t.Helper()
+		if err := l.Put(ctx, key, 10); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("a")
+	server, err := harness.Start(ctx, harness.Options{Dir: t.TempDir(), Args: []string{"--dynamodb-endpoint", proxy.URL},
+		Env: []string{"PENSTOCK_SOURCE_AWS_ACCESS_KEY_ID=" + source.AccessKeyID, "PENSTOCK_SOURCE_AWS_SECRET_ACCESS_KEY=" + source.SecretAccessKey}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Kill() })
+	c := server.Clients()
+	arn := replicate(t, ctx, c, "guarded", types.Tag{Key: aws.String("penstock:database"), Value: aws.String("copy")})
+	const all = "SELECT LISTAGG(pk, ' ') WITHIN GROUP (ORDER BY pk) FROM copy.public.guarded"
+	eventuallyReadable(t, ctx, c, all, "a")
+
+	faults.Fail("", 0, -1, sourcetest.Before, sourcetest.Refuse(http.StatusBadRequest, "UnrecognizedClientException"))
+	put("b")
+	if problem := untilProblem(t, ctx, c, arn, types.ZeroETLIntegrationStatusNeedsAttention); !strings.Contains(problem, "PENSTOCK_SOURCE_AWS_") {
+		t.Errorf("the error does not say what to do: %s", problem)
+	}
+	if got := run(t, ctx, c, all); got[0] != "a" {
+		t.Errorf("while the source refuses: %v", got)
+	}
+	faults.Clear()
+	eventuallyReadable(t, ctx, c, all, "a b")
+	if err := c.Until(ctx, arn, types.ZeroETLIntegrationStatusActive); err != nil {
+		t.Error(err)
+	}
+	for i, fault := range []sourcetest.Fault{sourcetest.Refuse(http.StatusBadRequest, "ProvisionedThroughputExceededException"), sourcetest.Refuse(http.StatusInternalServerError, "InternalServerError"), {}} {
+		before := faults.Count("GetRecords")
+		faults.Fail("", 0, -1, sourcetest.Before, fault)
+		put(fmt.Sprint("c", i))
+		until(t, ctx, func() (bool, string) { return faults.Count("GetRecords") > before+3, "nothing is tried again" })
+		faults.Clear()
+		put(fmt.Sprint("d", i))
+	}
+	eventuallyReadable(t, ctx, c, all, "a b c0 c1 c2 d0 d1 d2")
 }
 
 // TestTableByOtherPrograms follows a table with boto3.
