@@ -36,6 +36,7 @@ import (
 	"github.com/penstock-io/penstock/internal/store/sqlite"
 	"github.com/penstock-io/penstock/internal/supervise"
 	"github.com/penstock-io/penstock/internal/tables"
+	"github.com/penstock-io/penstock/internal/warehouse/duckdb"
 	"github.com/penstock-io/penstock/internal/warehouses"
 	"github.com/penstock-io/penstock/internal/wire"
 	"github.com/penstock-io/penstock/internal/zeroetl"
@@ -91,6 +92,7 @@ func Serve(ctx context.Context, c config.Config, log *slog.Logger, b Build) erro
 
 // serve is Serve with word of the address once requests will be answered.
 func serve(ctx context.Context, c config.Config, log *slog.Logger, b Build, ready func(addr string)) (err error) {
+	duckdb.LimitFragmentation()
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Listen)
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w; is another penstock running, or choose another --listen", c.Listen, err)
