@@ -2,15 +2,13 @@ package appintegrations
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"io"
 	"net/http"
 	"strconv"
 	"time"
 
 	"github.com/penstock-io/penstock/internal/appint"
 	"github.com/penstock-io/penstock/internal/fault"
+	"github.com/penstock-io/penstock/internal/front/ownapi"
 )
 
 // ControlPaths begin the paths that Control serves.
@@ -36,7 +34,7 @@ func Control(s *appint.Service) http.Handler {
 	mux.HandleFunc("POST /_penstock/applications/{application}/associations", c.associateApplication)
 	mux.HandleFunc("DELETE /_penstock/applications/{application}/associations/{association}", c.deleteApplicationAssociation)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		answerError(w, fault.New(fault.NotFound, "path", "%s %s is nothing here; docs/reference/appintegrations.md lists what there is", r.Method, r.URL.Path))
+		ownapi.Refuse(w, fault.New(fault.NotFound, "path", "%s %s is nothing here; docs/reference/appintegrations.md lists what there is", r.Method, r.URL.Path))
 	})
 	return mux
 }
@@ -101,7 +99,7 @@ func executionOf(e *appint.Execution) executionBody {
 
 func (c control) association(w http.ResponseWriter, r *http.Request) {
 	a, err := c.service.Association(r.Context(), r.PathValue("integration"), r.PathValue("association"))
-	answer(w, associationBody{
+	ownapi.Answer(w, associationBody{
 		ID: a.ID, ARN: a.ARN, IntegrationID: a.IntegrationID, ClientID: a.ClientID, SourceURI: a.Plan.SourceURI, DestinationURI: a.Plan.DestinationURI,
 		Mode: a.Run.Mode, Expression: a.Expression, NextDue: a.NextDue, Since: a.Since, Objects: a.Objects, Metadata: a.Metadata,
 		LastExecution: a.Last.ExecutionID, LastStatus: a.Last.Status, LastMessage: a.Last.Message, Created: a.Created,
@@ -109,7 +107,7 @@ func (c control) association(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c control) deleteAssociation(w http.ResponseWriter, r *http.Request) {
-	answer(w, struct{}{}, c.service.DeleteAssociation(r.Context(), r.PathValue("integration"), r.PathValue("association")))
+	ownapi.Answer(w, struct{}{}, c.service.DeleteAssociation(r.Context(), r.PathValue("integration"), r.PathValue("association")))
 }
 
 func (c control) executions(w http.ResponseWriter, r *http.Request) {
@@ -118,13 +116,13 @@ func (c control) executions(w http.ResponseWriter, r *http.Request) {
 	if text := query.Get("maxResults"); text != "" {
 		n, err := strconv.Atoi(text)
 		if err != nil {
-			answerError(w, fault.New(fault.Invalid, "maxResults", "maxResults is %.40q; give a number of 1 to 50", text))
+			ownapi.Refuse(w, fault.New(fault.Invalid, "maxResults", "maxResults is %.40q; give a number of 1 to 50", text))
 			return
 		}
 		p.Max = &n
 	}
 	list, token, err := c.service.Executions(r.Context(), r.PathValue("integration"), r.PathValue("association"), p)
-	answer(w, struct {
+	ownapi.Answer(w, struct {
 		Executions []executionBody `json:"executions"`
 		NextToken  string          `json:"nextToken,omitempty"`
 	}{each(list, executionOf), token}, err)
@@ -135,11 +133,11 @@ func (c control) run(w http.ResponseWriter, r *http.Request) {
 		StartTime string `json:"startTime"`
 		EndTime   string `json:"endTime"`
 	}
-	if !read(w, r, &in) {
+	if !ownapi.Read(w, r, &in) {
 		return
 	}
 	e, err := c.service.RunNow(r.Context(), r.PathValue("integration"), r.PathValue("association"), in.StartTime, in.EndTime)
-	answer(w, executionOf(&e), err)
+	ownapi.Answer(w, executionOf(&e), err)
 }
 
 func (c control) execution(w http.ResponseWriter, r *http.Request) { c.one(w, r, c.service.Execution) }
@@ -148,7 +146,7 @@ func (c control) cancel(w http.ResponseWriter, r *http.Request) { c.one(w, r, c.
 
 func (c control) one(w http.ResponseWriter, r *http.Request, do func(ctx context.Context, integration, association, id string) (appint.Execution, error)) {
 	e, err := do(r.Context(), r.PathValue("integration"), r.PathValue("association"), r.PathValue("execution"))
-	answer(w, executionOf(&e), err)
+	ownapi.Answer(w, executionOf(&e), err)
 }
 
 type associated struct {
@@ -163,67 +161,30 @@ func (c control) associateEvents(w http.ResponseWriter, r *http.Request) {
 		Rule     string            `json:"eventBridgeRuleName"`
 		Metadata map[string]string `json:"clientAssociationMetadata"`
 	}
-	if !read(w, r, &in) {
+	if !ownapi.Read(w, r, &in) {
 		return
 	}
 	a, err := c.service.CreateEventAssociation(r.Context(), appint.EventAssociationParams{
 		Integration: r.PathValue("integration"), ClientID: in.ClientID, Rule: in.Rule, Metadata: in.Metadata,
 	})
-	answer(w, associated{a.ID, a.ARN, a.Rule}, err)
+	ownapi.Answer(w, associated{a.ID, a.ARN, a.Rule}, err)
 }
 
 func (c control) deleteEventAssociation(w http.ResponseWriter, r *http.Request) {
-	answer(w, struct{}{}, c.service.DeleteEventAssociation(r.Context(), r.PathValue("integration"), r.PathValue("association")))
+	ownapi.Answer(w, struct{}{}, c.service.DeleteEventAssociation(r.Context(), r.PathValue("integration"), r.PathValue("association")))
 }
 
 func (c control) associateApplication(w http.ResponseWriter, r *http.Request) {
 	var in struct {
 		ClientID string `json:"clientId"`
 	}
-	if !read(w, r, &in) {
+	if !ownapi.Read(w, r, &in) {
 		return
 	}
 	a, err := c.service.CreateApplicationAssociation(r.Context(), r.PathValue("application"), in.ClientID)
-	answer(w, associated{ID: a.ID, ARN: a.ARN}, err)
+	ownapi.Answer(w, associated{ID: a.ID, ARN: a.ARN}, err)
 }
 
 func (c control) deleteApplicationAssociation(w http.ResponseWriter, r *http.Request) {
-	answer(w, struct{}{}, c.service.DeleteApplicationAssociation(r.Context(), r.PathValue("application"), r.PathValue("association")))
-}
-
-// read decodes a body, which may be empty, and answers the request itself if it cannot.
-func read(w http.ResponseWriter, r *http.Request, into any) bool {
-	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<10))
-	d.DisallowUnknownFields()
-	if err := d.Decode(into); err != nil && !errors.Is(err, io.EOF) {
-		answerError(w, fault.New(fault.Invalid, "body", "the body is not what is expected here: %v", err))
-		return false
-	}
-	return true
-}
-
-func answer(w http.ResponseWriter, v any, err error) {
-	if err != nil {
-		answerError(w, err)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(v) // a client that went away
-}
-
-func answerError(w http.ResponseWriter, err error) {
-	status := http.StatusBadRequest
-	switch fault.KindOf(err) {
-	case fault.NotFound:
-		status = http.StatusNotFound
-	case fault.State, fault.AlreadyExists, fault.Conflict:
-		status = http.StatusConflict
-	case fault.Limit, fault.Throttled, fault.Unavailable:
-		status = http.StatusTooManyRequests
-	case fault.Internal:
-		status = http.StatusInternalServerError
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(map[string]string{"error": fault.KindOf(err).String(), "message": fault.Message(err)}) // as above
+	ownapi.Answer(w, struct{}{}, c.service.DeleteApplicationAssociation(r.Context(), r.PathValue("application"), r.PathValue("association")))
 }
