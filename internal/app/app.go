@@ -93,6 +93,7 @@ func Serve(ctx context.Context, c config.Config, log *slog.Logger, b Build) erro
 // serve is Serve with word of the address once requests will be answered.
 func serve(ctx context.Context, c config.Config, log *slog.Logger, b Build, ready func(addr string)) (err error) {
 	duckdb.LimitFragmentation()
+	keepHeapFloor()
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Listen)
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w; is another penstock running, or choose another --listen", c.Listen, err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -64,8 +63,10 @@ var recordTable = newEntity("action_record", 1, []column[action.Record]{
 	{"decided_by", func(v *action.Record) any { return &v.DecidedBy }},
 })
 
-// upsertRecord stores a record in place of the one with its id.
-var upsertRecord = "INSERT OR REPLACE" + strings.TrimPrefix(recordTable.insertion, "INSERT")
+// upsertRecord stores a record, or what has become of the call if there is one with its id. What names the call does not
+// change with its outcome, so the indexes are left alone.
+var upsertRecord = recordTable.insertion + ` ON CONFLICT (id) DO UPDATE SET outcome = excluded.outcome, code = excluded.code, message = excluded.message,
+	status = excluded.status, attempts = excluded.attempts, duration = excluded.duration, approval_id = excluded.approval_id, decided_by = excluded.decided_by`
 
 // Calls implements the stores of package action that are about calls. Calls that begin or end while the disk is busy
 // with others share the next transaction, and its one sync.
@@ -143,12 +144,18 @@ func (s *Calls) lead(ctx context.Context) {
 	}
 }
 
-func (s *Calls) record(ctx context.Context, t *sql.Tx, r *action.Record) error {
-	values, err := recordTable.values(r)
-	if err == nil {
-		_, err = t.ExecContext(ctx, upsertRecord, values...)
+func (s *Calls) record(ctx context.Context, t *sql.Tx, records ...action.Record) error {
+	put := t.StmtContext(ctx, s.db.putRecord)
+	for n := range records {
+		values, err := recordTable.values(&records[n])
+		if err != nil {
+			return err
+		}
+		if _, err := put.ExecContext(ctx, values...); err != nil {
+			return err
+		}
 	}
-	return err
+	return nil
 }
 
 // CallBegin implements action.CallStore.
@@ -174,7 +181,7 @@ func (s *Calls) CallBegin(ctx context.Context, c *action.Claim, r action.Record)
 			}
 			claim = *c
 		}
-		return s.record(ctx, t, &r)
+		return s.record(ctx, t, r)
 	})
 	return claim, begun && err == nil, err
 }
@@ -193,7 +200,7 @@ func (s *Calls) CallEnd(ctx context.Context, c *action.Claim, r action.Record) e
 				}
 			}
 		}
-		return s.record(ctx, t, &r)
+		return s.record(ctx, t, r)
 	})
 }
 
@@ -205,7 +212,7 @@ func (s *Calls) CallCancel(ctx context.Context, c *action.Claim, r action.Record
 				return err
 			}
 		}
-		return s.record(ctx, t, &r)
+		return s.record(ctx, t, r)
 	})
 }
 
@@ -246,21 +253,7 @@ func (s *Calls) CallsExpire(ctx context.Context, now, before time.Time) error {
 // RecordsPut implements action.RecordStore.
 func (s *Calls) RecordsPut(ctx context.Context, records []action.Record) error {
 	return s.db.update(ctx, func(ctx context.Context, t *sql.Tx) error {
-		put, err := t.PrepareContext(ctx, upsertRecord)
-		if err != nil {
-			return err
-		}
-		defer put.Close()
-		for n := range records {
-			values, err := recordTable.values(&records[n])
-			if err != nil {
-				return err
-			}
-			if _, err := put.ExecContext(ctx, values...); err != nil {
-				return err
-			}
-		}
-		return nil
+		return s.record(ctx, t, records...)
 	}, nil)
 }
 
