@@ -241,8 +241,11 @@ func (c *call) send(ctx context.Context, credentials *Credentials) (Result, erro
 
 // untouched reports whether a call that failed surely had no effect and may fare better when it is made again.
 func untouched(answer Answer, err error) bool {
+	if answer.Unknown {
+		return false
+	}
 	var need *SignInError
-	return errors.As(err, &need) || answer.Status == 0 && !answer.Unknown || answer.Status == http.StatusTooManyRequests || answer.Status == http.StatusUnauthorized
+	return errors.As(err, &need) || answer.Status == 0 || answer.Status == http.StatusTooManyRequests || answer.Status == http.StatusUnauthorized
 }
 
 // ended writes how a call went to its record.

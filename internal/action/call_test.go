@@ -197,6 +197,8 @@ func TestIdempotencyOfFailures(t *testing.T) {
 		{"nothing left", "Write", action.Answer{}, fault.Unavailable, 2},
 		{"it asks for less", "Write", action.Answer{Status: 429, Attempts: 1}, fault.Unavailable, 2},
 		{"it broke off", "Write", action.Answer{Attempts: 1, Unknown: true}, fault.Conflict, 1},
+		{"it was taken, and what it led to refused", "Write", action.Answer{Status: 401, Attempts: 1, Unknown: true}, fault.Conflict, 1},
+		{"its answer was endless", "Write", action.Answer{Status: 200, Attempts: 1, Unknown: true}, fault.Conflict, 1},
 		{"nobody was reached", "Write", action.Answer{Attempts: 1}, fault.Unavailable, 2},
 		{"a read failed", "Read", action.Answer{Status: 500, Attempts: 1}, fault.Unavailable, 2},
 	} {

@@ -6,7 +6,6 @@ import (
 	"html"
 	"mime"
 	"net/http"
-	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
@@ -19,8 +18,9 @@ type answer struct {
 	status int
 	header http.Header
 	body   []byte
-	final  *url.URL // where it came from, after redirects
 	isJSON bool
+	// followed: it is not the answer to a write but to the read that the write led to.
+	followed bool
 }
 
 func (a *answer) mediaType() string {
@@ -146,6 +146,7 @@ func (r *run) refusal(a *answer) error {
 		e = failure(VendorInvalid, nil, "%s does not accept this (status %d)%s.", name, a.status, colon(said))
 	}
 	e.Status, e.Vendor, e.RetryAfter = a.status, said, retryAfter(a.header, r.engine.Now())
+	e.Unknown = e.Unknown || a.followed
 	return e
 }
 

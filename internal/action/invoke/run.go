@@ -90,6 +90,9 @@ func (r *run) send(ctx context.Context, req *request) (*answer, error) {
 			}
 			continue
 		}
+		if a.followed { // the write was taken; only what it led to can have failed
+			return a, nil
+		}
 		if r.unauthorized(a) && !r.renewed && r.plan.connector.Auth.Tokens != nil && !r.token.Value.Empty() {
 			r.renewed = true
 			token, err := r.plan.connector.Auth.Tokens.Refresh(ctx, r.token)
@@ -159,30 +162,59 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 // maxHops bounds redirects.
 const maxHops = 5
 
-// once sends a request, following redirects of reads.
+// once sends a request, following redirects of reads, and from a write to what it made.
 func (r *run) once(ctx context.Context, req *request) (*answer, *Error) {
 	r.attempts++
-	target, method, body := req.url, req.method, req.body
+	a, err := r.hop(ctx, req, req.method, req.url, req.body)
+	if err != nil || req.read || a.status != http.StatusSeeOther || a.header.Get("Location") == "" {
+		return a, err
+	}
+	// The write has been taken. Whatever happens on the way to its result, it must not be sent again.
+	target, perr := req.url.Parse(a.header.Get("Location"))
+	if perr != nil {
+		err = failure(UnexpectedRedirect, perr, "%s redirects to an address that is no URL.", who(r.plan.connector))
+	} else if a, err = r.hop(ctx, req, http.MethodGet, target, nil); err == nil {
+		a.followed = true
+		return a, nil
+	}
+	if !err.Unknown {
+		err.Unknown = true
+		err.fault.Message += acted
+	}
+	return nil, err
+}
+
+// acted ends the message of a write of which nothing more is known.
+const acted = " Whether it acted is not known."
+
+// hop sends a request and follows redirects, unless it is a write.
+func (r *run) hop(ctx context.Context, req *request, method string, target *url.URL, body []byte) (*answer, *Error) {
+	follow := req.read || method == http.MethodGet
 	for hop := 0; ; hop++ {
 		a, err := r.roundTrip(ctx, req, method, target, body)
 		if err != nil {
 			return nil, err
 		}
 		location := a.header.Get("Location")
-		if a.status < 300 || a.status >= 400 || a.status == http.StatusNotModified || location == "" {
+		if a.status < 300 || a.status >= 400 || a.status == http.StatusNotModified || location == "" || !follow && a.status == http.StatusSeeOther {
 			return a, nil
 		}
 		next, perr := target.Parse(location)
 		if perr != nil {
 			return nil, failure(UnexpectedRedirect, perr, "%s redirects to an address that is no URL.", who(r.plan.connector))
 		}
-		if !req.read && a.status != http.StatusSeeOther {
-			return nil, failure(UnexpectedRedirect, nil, "%s redirects writes to %s. Nothing was sent there; correct the connector's base endpoint if that is where it is.", who(r.plan.connector), next.Host)
+		if !follow {
+			e := failure(UnexpectedRedirect, nil, "%s redirects writes to %s. Nothing was sent there; correct the connector's base endpoint if that is where it is.", who(r.plan.connector), next.Host)
+			if a.status != http.StatusTemporaryRedirect && a.status != http.StatusPermanentRedirect {
+				e.Unknown = true // pages that take forms redirect so when they have acted
+				e.fault.Message += acted
+			}
+			return nil, e
 		}
 		if hop >= maxHops {
 			return nil, failure(UnexpectedRedirect, nil, "%s redirects more than %d times.", who(r.plan.connector), maxHops)
 		}
-		if a.status == http.StatusSeeOther || !req.read {
+		if a.status == http.StatusSeeOther {
 			method, body = http.MethodGet, nil
 		}
 		next.Fragment = ""
@@ -229,9 +261,14 @@ func (r *run) roundTrip(ctx context.Context, req *request, method string, target
 		return nil, e
 	}
 	if len(text) > limit {
-		return nil, failure(AnswerTooLarge, nil, "%s answered with more than %d bytes. Ask for fewer items or fields.", who(p.connector), limit)
+		e := failure(AnswerTooLarge, nil, "%s answered with more than %d bytes. Ask for fewer items or fields.", who(p.connector), limit)
+		e.Status, e.Unknown = resp.StatusCode, !req.read
+		if e.Unknown {
+			e.fault.Message += acted
+		}
+		return nil, e
 	}
-	return &answer{status: resp.StatusCode, header: resp.Header, body: text, final: target}, nil
+	return &answer{status: resp.StatusCode, header: resp.Header, body: text}, nil
 }
 
 // withoutCredentials leaves only headers that say what is wanted: anything else may be a secret, also what a
@@ -279,7 +316,7 @@ func (r *run) unreachable(ctx context.Context, req *request, err error, reached 
 	}
 	out.Unknown = reached && !req.read
 	if out.Unknown {
-		out.fault.Message += " Whether it acted is not known."
+		out.fault.Message += acted
 	}
 	return out
 }
