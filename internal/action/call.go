@@ -9,7 +9,9 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/penstock-io/penstock/internal/fault"
 	"github.com/penstock-io/penstock/internal/identity"
@@ -143,6 +145,9 @@ func (s *Service) prepare(ctx context.Context, caller identity.Caller, account s
 	if len(in.IdempotencyKey) > maxKey {
 		return c, fault.New(fault.Invalid, SubjectClaim, "the idempotency key is longer than %d bytes", maxKey)
 	}
+	if strings.ContainsFunc(in.IdempotencyKey, unicode.IsControl) { // vendors get it in a header
+		return c, fault.New(fault.Invalid, SubjectClaim, "the idempotency key has control characters, such as the end of a line; use letters, digits and -")
+	}
 	c.claim = &Claim{
 		Scope: c.connector.ID + " " + c.record.User, Key: in.IdempotencyKey, Digest: digest(in.ActionID, string(arguments.text)),
 		State: ClaimRunning, CallID: c.record.ID, Created: c.began, Expires: c.began.Add(claimTime),
@@ -258,11 +263,16 @@ func (c *call) ended(answer Answer, err error) {
 	c.Observe(c.record)
 }
 
-// recorded is the message of an error as it may stand in a record: a sign-in's address is a key to it.
+// recorded is the message of an error as it may stand in a record: a sign-in's address is a key to it, and what an
+// Invoker says of arguments may repeat them, so that its errors have a message for records.
 func recorded(err error) string {
 	var need *SignInError
 	if errors.As(err, &need) {
 		return "a sign-in is needed"
+	}
+	var said interface{ Recorded() string }
+	if errors.As(err, &said) {
+		return said.Recorded()
 	}
 	return fault.Message(err)
 }

@@ -58,6 +58,26 @@ func TestCall(t *testing.T) {
 	}
 }
 
+// quotingError is an Invoker's error that repeats an argument, and has another message for records.
+type quotingError struct{ error }
+
+func (quotingError) Recorded() string { return "the vendor says no" }
+
+func TestRecordsOfFailuresRepeatNoValue(t *testing.T) {
+	t.Parallel()
+	w := withConnector(t, nil)
+	w.vendor.answer = func(int) (action.Answer, error) {
+		return action.Answer{Status: 404, Attempts: 1}, fault.Wrap(quotingError{errors.New("x")}, fault.NotFound, "vendor", "nothing is known of secret value")
+	}
+	_, err := w.do("Write", `{"a":"secret value"}`, "k")
+	if !strings.Contains(fault.Message(err), "secret value") {
+		t.Errorf("the caller is told %v", err)
+	}
+	if r := w.recorded()[0]; r.Message != "the vendor says no" {
+		t.Errorf("the record says %q", r.Message)
+	}
+}
+
 func TestCallRefused(t *testing.T) {
 	t.Parallel()
 	w := withConnector(t, func(p *action.CreateParams) { p.EnabledActions = &[]string{"Read"} })
@@ -81,6 +101,7 @@ func TestCallRefused(t *testing.T) {
 		{"no JSON", action.Call{ConnectorID: "c", ActionID: "Read", Arguments: []byte(`{`)}, fault.Invalid, action.SubjectArguments, action.CodeArguments},
 		{"too much", action.Call{ConnectorID: "c", ActionID: "Read", Arguments: []byte(`{"x":"` + strings.Repeat("x", 1<<20) + `"}`)}, fault.Invalid, action.SubjectArguments, action.CodeArguments},
 		{"a long key", action.Call{ConnectorID: "c", ActionID: "Read", IdempotencyKey: strings.Repeat("k", 256)}, fault.Invalid, action.SubjectClaim, action.CodeInvalid},
+		{"a key with the end of a line", action.Call{ConnectorID: "c", ActionID: "Read", IdempotencyKey: "k\r\nX: y"}, fault.Invalid, action.SubjectClaim, action.CodeInvalid},
 	} {
 		_, err := w.Call(t.Context(), caller, account, tc.call)
 		if !fault.Is(err, tc.kind, tc.subject) || action.Code(err) != tc.code {

@@ -3,6 +3,7 @@ package invoke
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"html"
 	"mime"
 	"net/http"
@@ -95,14 +96,16 @@ func isJSON(mediaType string) bool {
 }
 
 func (r *run) unexpected(a *answer) error {
-	what := "something that is not JSON"
+	what, title := "something that is not JSON", ""
 	switch {
 	case a.html():
-		what = "an HTML page" + titled(a.body)
+		what, title = "an HTML page", titled(a.body)
 	case a.mediaType() != "":
 		what = a.mediaType() + " that is not JSON"
 	}
-	e := failure(UnexpectedAnswer, nil, "%s answered with %s instead of JSON. Check that the connector's base endpoint is that of the vendor's API, not of its pages.", who(r.plan.connector), what)
+	const said = "%s answered with %s%s instead of JSON. Check that the connector's base endpoint is that of the vendor's API, not of its pages."
+	e := failure(UnexpectedAnswer, nil, said, who(r.plan.connector), what, title)
+	e.plain = fmt.Sprintf(said, who(r.plan.connector), what, "")
 	e.Status = a.status
 	e.Unknown = r.plan.action.Write
 	return e
@@ -128,22 +131,22 @@ func (r *run) refusal(a *answer) error {
 	var e *Error
 	switch {
 	case r.unauthorized(a):
-		e = failure(CredentialsRefused, nil, "%s refuses the credentials%s. %s", name, colon(said), r.remedy())
+		e = r.refused(said)
 	case a.status == http.StatusForbidden || a.status == http.StatusPaymentRequired || a.status == http.StatusProxyAuthRequired:
-		e = failure(VendorDenied, nil, "%s does not allow this%s.", name, colon(said))
+		e = quoting(VendorDenied, said, "%s does not allow this", name)
 	case a.status == http.StatusNotFound || a.status == http.StatusGone:
-		e = failure(VendorNotFound, nil, "%s does not know what was asked for%s.", name, colon(said))
+		e = quoting(VendorNotFound, said, "%s does not know what was asked for", name)
 	case a.status == http.StatusConflict || a.status == http.StatusPreconditionFailed:
-		e = failure(VendorConflict, nil, "%s says that this conflicts with what is there%s.", name, colon(said))
+		e = quoting(VendorConflict, said, "%s says that this conflicts with what is there", name)
 	case a.status == http.StatusTooManyRequests:
-		e = failure(VendorThrottled, nil, "%s asks for fewer calls%s.", name, colon(said))
+		e = quoting(VendorThrottled, said, "%s asks for fewer calls", name)
 	case a.status >= 500:
-		e = failure(VendorFailed, nil, "%s failed with status %d%s.", name, a.status, colon(said))
+		e = quoting(VendorFailed, said, "%s failed with status %d", name, a.status)
 		e.Unknown = r.plan.action.Write
 	case a.status >= 300 && a.status < 400:
 		e = failure(UnexpectedRedirect, nil, "%s answered with the redirect %d that leads nowhere.", name, a.status)
 	default:
-		e = failure(VendorInvalid, nil, "%s does not accept this (status %d)%s.", name, a.status, colon(said))
+		e = quoting(VendorInvalid, said, "%s does not accept this (status %d)", name, a.status)
 	}
 	e.Status, e.Vendor, e.RetryAfter = a.status, said, retryAfter(a.header, r.engine.Now())
 	e.Unknown = e.Unknown || a.followed
@@ -155,6 +158,14 @@ func colon(said string) string {
 		return ""
 	}
 	return ": " + strings.TrimRight(said, ". ")
+}
+
+// refused is the error of credentials that a vendor does not take.
+func (r *run) refused(said string) *Error {
+	e := quoting(CredentialsRefused, said, "%s refuses the credentials", who(r.plan.connector))
+	remedy := " " + r.remedy()
+	e.fault.Message, e.plain = e.fault.Message+remedy, e.plain+remedy
+	return e
 }
 
 // remedy says what to do about refused credentials.

@@ -115,9 +115,9 @@ func (e *Engine) tryCredentials(ctx context.Context, p *plan, path string) error
 	}
 	switch {
 	case r.unauthorized(a), p.catalogue.AWS != nil && awsUnauthorized(a):
-		return r.refused(a)
+		return r.refused(r.hide(vendorMessage(a)))
 	case a.status == http.StatusForbidden && p.catalogue.Check.Denied == "" && p.catalogue.AWS == nil:
-		return r.refused(a)
+		return r.refused(r.hide(vendorMessage(a)))
 	case a.status == http.StatusForbidden: // the credentials are good for something else
 		return fault.New(fault.Unavailable, SubjectVendor, "%s knows the credentials but does not let them make the request that tries them%s.", who(p.connector), colon(r.hide(vendorMessage(a))))
 	case a.status < 200 || a.status > 299:
@@ -129,13 +129,6 @@ func (e *Engine) tryCredentials(ctx context.Context, p *plan, path string) error
 		return p.vendor.finish(r, a)
 	}
 	return nil
-}
-
-// refused is the error of credentials that a vendor does not take.
-func (r *run) refused(a *answer) error {
-	e := failure(CredentialsRefused, nil, "%s refuses the credentials%s. %s", who(r.plan.connector), colon(r.hide(vendorMessage(a))), r.remedy())
-	e.Status = a.status
-	return e
 }
 
 // roleKind tells a role that may not be assumed from an STS that does not answer.

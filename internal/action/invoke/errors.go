@@ -61,6 +61,7 @@ type Error struct {
 	Unknown    bool                // a write was sent and nobody knows whether the vendor acted
 	Attempts   int                 // requests sent
 	fault      *fault.Error
+	plain      string // the message without what may repeat an argument; empty when that is the message
 }
 
 func (e *Error) Error() string { return e.fault.Error() }
@@ -68,6 +69,15 @@ func (e *Error) Unwrap() error { return e.fault }
 
 // Code is Reason as text, for records.
 func (e *Error) Code() string { return string(e.Reason) }
+
+// Recorded is the message as it may stand in a record of the call: what a vendor says, and what a schema says of a
+// value, may repeat an argument.
+func (e *Error) Recorded() string {
+	if e.plain != "" {
+		return e.plain
+	}
+	return e.fault.Message
+}
 
 func kindOf(code Code) (fault.Kind, string) {
 	switch code {
@@ -105,17 +115,26 @@ func failure(code Code, cause error, format string, args ...any) *Error {
 	return &Error{Reason: code, fault: fault.Wrap(cause, kind, subject, format, args...)}
 }
 
+// quoting is a failure of which the vendor has said something.
+func quoting(code Code, said, format string, args ...any) *Error {
+	plain := fmt.Sprintf(format, args...)
+	e := failure(code, nil, "%s%s.", plain, colon(said))
+	e.Vendor, e.plain = said, plain+"."
+	return e
+}
+
 // invalid is the error of arguments.
 func invalid(action string, violations ...catalog.Violation) *Error {
-	var said []string
+	var said, at []string
 	for _, v := range violations[:min(len(violations), 10)] {
-		said = append(said, v.String())
+		said, at = append(said, v.String()), append(at, v.Pointer)
 	}
 	if more := len(violations) - len(said); more > 0 {
 		said = append(said, fmt.Sprintf("and %d more", more))
 	}
 	e := failure(InvalidArguments, nil, "The arguments of %s are not right: %s.", action, strings.Join(said, "; "))
 	e.Violations = violations
+	e.plain = fmt.Sprintf("The arguments of %s are not right, in %d places: %s.", action, len(violations), strings.Join(at, " "))
 	return e
 }
 

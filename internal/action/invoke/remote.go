@@ -263,9 +263,7 @@ func (e *Engine) invokeRemote(ctx context.Context, r *run) (Result, error) {
 	if failed {
 		said := r.hide(strings.Join(toolText(text), "; "))
 		said = strings.ToValidUTF8(said[:min(len(said), maxSaid)], "")
-		f := failure(VendorInvalid, nil, "The tool %s says that it failed%s.", r.call.Action, colon(said))
-		f.Vendor = said
-		return Result{}, f
+		return Result{}, quoting(VendorInvalid, said, "The tool %s says that it failed", r.call.Action)
 	}
 	return r.result(a), nil
 }

@@ -34,8 +34,8 @@ func agentFinish(r *run, a *answer) error {
 		if kind == "exception" || kind == "error" {
 			said := strings.Join(sayings(jsonOf(message.Payload), 0), "; ")
 			name := header(message, ":exception-type") + header(message, ":error-code")
-			e := failure(agentCode(name), nil, "%s broke its answer off: %s%s.", who(r.plan.connector), name, colon(said))
-			e.Status, e.Vendor, e.Unknown = a.status, r.hide(said), r.plan.action.Write
+			e := quoting(agentCode(name), r.hide(said), "%s broke its answer off: %s", who(r.plan.connector), name)
+			e.Status, e.Unknown = a.status, r.plan.action.Write
 			return e
 		}
 		switch event {

@@ -128,7 +128,7 @@ func xmlMessage(body []byte) string {
 func s3Finish(r *run, a *answer) error {
 	var failed s3Error
 	if r.plan.action.ID == "CopyObject" && xml.Unmarshal(a.body, &failed) == nil && failed.XMLName.Local == "Error" {
-		e := failure(VendorFailed, nil, "%s failed after it had begun: %s: %s.", who(r.plan.connector), failed.Code, failed.Message)
+		e := quoting(VendorFailed, failed.Code+": "+failed.Message, "%s failed after it had begun", who(r.plan.connector))
 		e.Status, e.Unknown = a.status, true
 		return e
 	}

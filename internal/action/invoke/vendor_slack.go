@@ -106,8 +106,8 @@ func slackFinish(r *run, a *answer) error {
 	case e.Error == "internal_error", e.Error == "fatal_error", e.Error == "service_unavailable", e.Error == "request_timeout":
 		code = VendorFailed
 	}
-	out := failure(code, nil, "%s says no, as Slack does with status %d: %s.", who(r.plan.connector), a.status, said)
-	out.Status, out.Vendor, out.RetryAfter = a.status, said, retryAfter(a.header, r.engine.Now())
+	out := quoting(code, said, "%s says no, as Slack does with status %d", who(r.plan.connector), a.status)
+	out.Status, out.RetryAfter = a.status, retryAfter(a.header, r.engine.Now())
 	return out
 }
 

@@ -2,6 +2,7 @@ package invoke_test
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"strings"
@@ -69,5 +70,54 @@ func TestTakenWritesAreSentOnce(t *testing.T) {
 				t.Errorf("%d writes, %d refreshes", writes.Load(), k.refreshed())
 			}
 		})
+	}
+}
+
+// What is recorded of a failure does not repeat what the caller has given, even if the vendor does.
+func TestRecordsRepeatNoValue(t *testing.T) {
+	t.Parallel()
+	s := handler(t, func(w http.ResponseWriter, r *http.Request) {
+		value := r.URL.Query().Get("user") + r.URL.Query().Get("n")
+		w.Header().Set("Content-Type", "application/json")
+		switch code := r.URL.Query().Get("as"); code {
+		case "":
+			fmt.Fprintf(w, `{"ok":false,"error":"no_%s"}`, value)
+		case "html":
+			w.Header().Set("Content-Type", "text/html")
+			fmt.Fprintf(w, `<title>%s</title>`, value)
+		default:
+			var n int
+			_, _ = fmt.Sscan(code, &n)
+			w.WriteHeader(n)
+			fmt.Fprintf(w, `{"message":"nothing known of %s"}`, value)
+		}
+	})
+	e := engine(t, invoke.Config{Retries: -1, BreakAfter: -1}, s)
+	document := []byte(`{"openapi":"3.0.3","info":{"title":"x","version":"1"},"paths":{"/x":{"get":{"operationId":"read","parameters":[
+		{"name":"as","in":"query","schema":{"type":"string"}},{"name":"n","in":"query","schema":{"type":"integer","maximum":100}}],
+		"responses":{"200":{"description":"ok","content":{"application/json":{}}}}}}}}`)
+	of := func(arguments string) invoke.Call {
+		c := generic(s.URL, "read", arguments)
+		c.Connector.Document = document
+		return c
+	}
+	calls := []invoke.Call{of(`{"n":71234}`), of(`{"as":"html","n":42}`), call("SLACK", s.URL, key("xoxb", ""), "GetUserDetails", `{"user":"71234"}`)}
+	for _, status := range []int{400, 401, 403, 404, 409, 412, 429, 500, 503} {
+		calls = append(calls, of(fmt.Sprintf(`{"as":"%d","n":42}`, status)))
+	}
+	for _, c := range calls {
+		_, err := e.Invoke(t.Context(), c)
+		var f *invoke.Error
+		if !errors.As(err, &f) {
+			t.Errorf("%s: %v", c.Arguments, err)
+			continue
+		}
+		said := f.Recorded()
+		if strings.Contains(said, "71234") || strings.Contains(said, "42") || strings.Contains(said, "nothing known") || !strings.HasSuffix(said, ".") || !strings.Contains(said, c.Connector.ID) && !strings.Contains(said, "read") {
+			t.Errorf("%s: recorded as %q", c.Arguments, said)
+		}
+		if c.Connector.Type == "GENERIC_HTTP" && f.Reason != invoke.InvalidArguments && !strings.Contains(err.Error(), "42") {
+			t.Errorf("%s: the caller is told %v", c.Arguments, err)
+		}
 	}
 }
