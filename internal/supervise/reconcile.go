@@ -17,6 +17,7 @@ const (
 	ProblemSourceDenied       = "SOURCE_ACCESS_DENIED"
 	ProblemNotificationAbsent = "SOURCE_NOTIFICATION_REMOVED"
 	ProblemTargetMissing      = "TARGET_NOT_FOUND"
+	ProblemTarget             = "TARGET_UNAVAILABLE"
 	ProblemStream             = "SOURCE_STREAM_UNUSABLE"
 	ProblemTable              = "TABLE_FAILED"
 	ProblemDatabase           = "DESTINATION_DATABASE_FAILED"

@@ -11,6 +11,7 @@ import (
 
 	"github.com/penstock-io/penstock/internal/fault"
 	"github.com/penstock-io/penstock/internal/pipeline"
+	"github.com/penstock-io/penstock/internal/warehouses"
 	"github.com/penstock-io/penstock/internal/zeroetl"
 )
 
@@ -347,6 +348,8 @@ func tableProblem(table string, err error) zeroetl.Problem {
 		p.Code = ProblemTable
 	case subject == pipeline.SubjectAccess || fault.KindOf(err) == fault.Denied:
 		p.Code = ProblemSourceDenied
+	case subject == warehouses.SubjectWarehouse:
+		p.Code = ProblemTarget
 	case fault.Retryable(err):
 		p.Code = ProblemSourceUnreachable
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/penstock-io/penstock/internal/change"
 	"github.com/penstock-io/penstock/internal/fault"
 	"github.com/penstock-io/penstock/internal/pipeline"
+	"github.com/penstock-io/penstock/internal/warehouses"
 	"github.com/penstock-io/penstock/internal/zeroetl"
 )
 
@@ -220,6 +221,7 @@ func TestTableIntegrationsLife(t *testing.T) {
 				{fault.New(fault.State, pipeline.SubjectStream, "no stream"), "needs_attention SOURCE_STREAM_UNUSABLE"},
 				{fault.New(fault.Denied, pipeline.SubjectAccess, "no"), "needs_attention SOURCE_ACCESS_DENIED"},
 				{fault.New(fault.Unavailable, "", "no answer"), "needs_attention SOURCE_UNREACHABLE"},
+				{fault.New(fault.Unavailable, warehouses.SubjectWarehouse, "disk full"), "needs_attention TARGET_UNAVAILABLE"},
 			} {
 				w.table.set(&w.table.err, tc.err)
 				expect(tc.err.Error(), tc.want)

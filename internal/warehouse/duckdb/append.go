@@ -3,7 +3,6 @@ package duckdb
 import (
 	"context"
 	"fmt"
-	"strings"
 	"unsafe"
 
 	bindings "github.com/duckdb/duckdb-go-bindings"
@@ -41,14 +40,7 @@ func (c *conn) appender(catalog, schema, table string) (*appender, error) {
 	return a, nil
 }
 
-// failed is what the engine says went wrong. Unlike elsewhere, it does not always name the kind of error.
-func (a *appender) failed() error {
-	text := mapping.AppenderError(a.a)
-	if strings.Contains(text, "failed to pin block") || strings.Contains(text, "failed to allocate") || strings.Contains(text, "could not allocate block") {
-		text = "Out of Memory Error: " + text
-	}
-	return &engineError{text}
-}
+func (a *appender) failed() error { return &engineError{mapping.AppenderError(a.a)} }
 
 // text sets a column to a text, which must be valid UTF-8.
 func (a *appender) text(column int, s string) {

@@ -66,6 +66,9 @@ func isDiskFull(text string) bool {
 		strings.Contains(text, "File too large") || strings.Contains(text, "max_temp_directory_size")
 }
 
+// outOfMemory is what the engine says when it had too little memory, which it does not always name as the kind of an error.
+var outOfMemory = regexp.MustCompile(`(?:^Out of Memory Error|failed to pin block|failed to allocate|could not allocate block).*\([\d.]+ \w+/([\d.]+ \w+) used\)|^Out of Memory Error`)
+
 func diskFull(err error, dir string) error {
 	return fault.Wrap(err, fault.Unavailable, SubjectWarehouse,
 		"the disk that holds the warehouse is full; nothing was changed. Free space under %s and try again", dir)
@@ -109,6 +112,10 @@ func explain(err *engineError, dir string) error {
 	first, _, _ := strings.Cut(rest, "\n") // without the hint and the extract of the statement below it
 	if isDiskFull(text) {
 		return diskFull(err, dir)
+	}
+	if m := outOfMemory.FindStringSubmatch(text); m != nil {
+		return as(fault.Unavailable, SubjectWarehouse, "this needs more memory than the warehouse's engine has (%s). "+
+			"Try again with fewer statements at once, make it smaller, or start penstock with a larger memory-limit", orDefault(m[1], "see memory-limit"))
 	}
 	switch kind {
 	case "Catalog", "Binder":
@@ -171,9 +178,6 @@ func explain(err *engineError, dir string) error {
 		return as(fault.Invalid, SubjectStatement, "%s", first)
 	case "Permission":
 		return as(fault.Denied, SubjectStatement, "permission denied: a statement may not use files or settings of the server")
-	case "Out of Memory":
-		return as(fault.Unavailable, SubjectStatement, "the statement needs more memory than the warehouse may use (%s). "+
-			"Try again with fewer statements at once, make it smaller, or raise the warehouse's memory limit", first)
 	case "TransactionContext", "Transaction":
 		if strings.Contains(text, "onflict") || strings.Contains(text, "constraint violat") {
 			return as(fault.Conflict, SubjectTransaction, "could not complete because of conflict with concurrent transaction; run the transaction again")

@@ -470,18 +470,25 @@ func isReading(err error) bool {
 // mayBeData reports whether it is worth while to check the files of a load that failed. Not only their contents
 // can be at fault: a file may be more than the engine's reader can hold, and still be no trouble record by
 // record.
-func mayBeData(err error) bool { return isReading(err) || engineKind(err, "Out of Memory") }
+func mayBeData(err error) bool { return isReading(err) || engineSaid(err, outOfMemory.MatchString) }
 
 // engineKind reports whether an error is the engine's and of one of the kinds, and neither a full disk nor a
 // database that was given up.
 func engineKind(err error, kinds ...string) bool {
+	return engineSaid(err, func(text string) bool {
+		kind, _, _ := strings.Cut(text, " Error:")
+		return slices.Contains(kinds, kind)
+	})
+}
+
+// engineSaid is engineKind for whatever a text says.
+func engineSaid(err error, what func(text string) bool) bool {
 	var known *fault.Error
 	var engine *engineError
 	if errors.As(err, &known) || !errors.As(err, &engine) || isDiskFull(engine.text) || strings.Contains(engine.text, "been invalidated") {
 		return false
 	}
-	kind, _, _ := strings.Cut(engine.text, " Error:")
-	return slices.Contains(kinds, kind)
+	return what(engine.text)
 }
 
 // aside runs do on another connection, outside the session's transaction.

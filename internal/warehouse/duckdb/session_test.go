@@ -401,7 +401,7 @@ func TestOutOfMemory(t *testing.T) {
 	f := newFixture(t, func(o *Options) { o.MemoryLimit = 40 << 20 })
 	s := f.connect()
 	_, err := rows(t.Context(), s, "SELECT length(string_agg(md5(range::VARCHAR), ',')) FROM range(5000000)")
-	if !fault.Is(err, fault.Unavailable, SubjectStatement) || !strings.Contains(fault.Message(err), "memory") {
+	if !fault.Is(err, fault.Unavailable, SubjectWarehouse) || !strings.Contains(fault.Message(err), "memory") {
 		t.Errorf("got %v", err)
 	}
 	f.query(s, "SELECT 1")
