@@ -188,6 +188,9 @@ const (
 	TagApproval   = "penstock:approval"              // "writes": calls that write wait for approval; "none": they do not
 	TagReadOnly   = "penstock:read-only"             // "true": calls that write are refused
 	TagClientAuth = "penstock:client-authentication" // "basic" or "body": how the OAuth client proves itself
+	TagPKCE       = "penstock:pkce"                  // "false": sign-ins go without PKCE, which some vendors refuse beside a client secret
+
+	tagPrefix = "penstock:" // tags of users do not begin so
 )
 
 // Identity returns as whom c's calls are made.

@@ -109,6 +109,33 @@ func (s *Service) show(a Approval) (Shown, error) {
 	return out, err
 }
 
+// decided is what has become of a call that was waiting for an approval when its key was used first: the result once
+// it has run. err says that it will not run any more.
+func (c *call) decided(ctx context.Context, waiting Result) (result Result, failure, err error) {
+	a, err := c.Approvals.ApprovalGet(ctx, waiting.ApprovalID)
+	if err != nil {
+		return Result{}, nil, err
+	}
+	if len(a.Result) > 0 {
+		text, err := c.Box.Open(approvalPurpose(a.ID)+"/result", a.Result)
+		if err != nil {
+			return Result{}, nil, fault.Wrap(err, fault.Internal, SubjectApproval, "the result of the approval %q cannot be opened", a.ID)
+		}
+		return decodeResult(text)
+	}
+	state, why := a.State, a.Reason
+	switch {
+	case state == ApprovalApproved, state == ApprovalPending && c.Now().Before(a.Expires):
+		return waiting, nil, nil
+	case state == ApprovalPending:
+		state = ApprovalExpired
+	}
+	if why != "" {
+		why = ": " + why
+	}
+	return Result{}, nil, fault.New(fault.Conflict, SubjectClaim, "the call with the idempotency key %q waited for the approval %s, which is %s%s; use a new key to ask again", c.claim.Key, a.ID, state, why)
+}
+
 const listApprovals = "approvals"
 
 // ListApprovals returns a page of approvals, of one connector and in one state where these are given, and the token
@@ -142,11 +169,7 @@ func (s *Service) decide(ctx context.Context, caller identity.Caller, id string,
 	now := s.Now()
 	return s.Approvals.ApprovalUpdate(ctx, id, func(a *Approval) error {
 		if a.State != ApprovalPending || !now.Before(a.Expires) {
-			state := a.State
-			if state == ApprovalPending {
-				state = ApprovalExpired
-			}
-			return fault.New(fault.State, SubjectApproval, "the approval %q is %s and cannot be decided any more; make the call again", id, state)
+			return undecidable(a)
 		}
 		a.State, a.DecidedBy, a.Decided, a.Reason = to, caller.ARN, now, why
 		if callID != "" {
@@ -154,6 +177,23 @@ func (s *Service) decide(ctx context.Context, caller identity.Caller, id string,
 		}
 		return nil
 	})
+}
+
+// undecidable says why nobody can decide a any more. Only of what has surely not run it says to make it again.
+func undecidable(a *Approval) error {
+	state, then := a.State, "make the call again if it is still wanted"
+	switch state {
+	case ApprovalPending:
+		state = ApprovalExpired
+	case ApprovalApproved:
+		then = "the call " + a.CallID + " is under way"
+	case ApprovalDone:
+		then = "it ran as the call " + a.CallID
+	case ApprovalFailed, ApprovalInterrupted:
+		then = "the approval shows why; see whether the vendor acted before you make the call again"
+	case ApprovalRejected, ApprovalExpired:
+	}
+	return fault.New(fault.State, SubjectApproval, "the approval %q is %s and cannot be decided any more; %s", a.ID, state, then)
 }
 
 // Reject refuses a call that waits.

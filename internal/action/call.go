@@ -90,7 +90,7 @@ func (s *Service) Call(ctx context.Context, caller identity.Caller, account stri
 			return s.refuse(c, err)
 		}
 		if !begun {
-			return c.replay(earlier)
+			return c.replay(ctx, earlier)
 		}
 	}
 	if wait {
@@ -170,7 +170,7 @@ func (c *call) allowed(ctx context.Context, actionID string) error {
 	if !slices.ContainsFunc(all, func(a Action) bool { return a.ID == actionID }) {
 		return fault.New(fault.NotFound, SubjectAction, "the action connector %q has no action %q", c.connector.ID, actionID)
 	}
-	return fault.New(fault.Denied, SubjectAction, "the action %q is not among the enabled actions of the action connector %q", actionID, c.connector.ID)
+	return fault.New(fault.Denied, SubjectAction, "the action %q is not among the EnabledActions of the action connector %q; UpdateActionConnector changes them", actionID, c.connector.ID)
 }
 
 // target is c as an Invoker sees it.
@@ -357,7 +357,7 @@ func (c *call) seal(r Result, err error) secret.Sealed {
 func claimPurpose(c *Claim) string { return "action-claim/" + c.Scope + "/" + c.Key }
 
 // replay answers with what is known of the call that has used the key.
-func (c *call) replay(earlier Claim) (Result, error) {
+func (c *call) replay(ctx context.Context, earlier Claim) (Result, error) {
 	conflict := func(format string, args ...any) (Result, error) {
 		return c.refuse(c, fault.New(fault.Conflict, SubjectClaim, format, args...))
 	}
@@ -374,6 +374,9 @@ func (c *call) replay(earlier Claim) (Result, error) {
 		return c.refuse(c, fault.Wrap(err, fault.Internal, SubjectClaim, "the result of an earlier call cannot be opened"))
 	}
 	result, failure, err := decodeResult(text)
+	if err == nil && result.Outcome == OutcomePending {
+		result, failure, err = c.decided(ctx, result)
+	}
 	if err != nil {
 		return c.refuse(c, err)
 	}

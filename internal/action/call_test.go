@@ -344,13 +344,24 @@ func TestApproval(t *testing.T) {
 	if what.State != action.ApprovalDone || what.Answer == nil || what.Answer.Status != 200 || what.DecidedBy != caller.ARN {
 		t.Errorf("%+v", what)
 	}
+	_, err = w.Approve(t.Context(), caller, account, first.ApprovalID, "")
+	if wants(t, err, fault.State, action.SubjectApproval); strings.Contains(err.Error(), "make the call again") || !strings.Contains(err.Error(), what.CallID) {
+		t.Errorf("of a call that has run it is said: %v", err)
+	}
+	if again, err := w.do("Write", `{"a":1}`, "k"); err != nil || !again.Replayed || again.Outcome != action.OutcomeSuccess || again.CallID != what.CallID || again.Answer.Status != 200 {
+		t.Errorf("its key answers %+v, %v", again, err)
+	}
 
-	rejected := ask(`{"a":2}`, "")
+	rejected := ask(`{"a":2}`, "no")
 	if a, err := w.Reject(t.Context(), caller, account, rejected.ApprovalID, "no"); err != nil || a.State != action.ApprovalRejected || a.Reason != "no" {
 		t.Errorf("%+v, %v", a, err)
 	}
 	_, err = w.Approve(t.Context(), caller, account, rejected.ApprovalID, "")
 	wants(t, err, fault.State, action.SubjectApproval)
+	_, err = w.do("Write", `{"a":2}`, "no")
+	if wants(t, err, fault.Conflict, action.SubjectClaim); !strings.Contains(err.Error(), "rejected: no") {
+		t.Errorf("the key of a rejected call answers %v", err)
+	}
 
 	changed := ask(`{"a":3}`, "")
 	w.vendor.mu.Lock()
@@ -364,7 +375,7 @@ func TestApproval(t *testing.T) {
 	_, err = w.Approve(t.Context(), caller, account, late.ApprovalID, "")
 	wants(t, err, fault.State, action.SubjectApproval)
 
-	failing := ask(`{"a":5}`, "")
+	failing := ask(`{"a":5}`, "fails")
 	w.vendor.answer = func(int) (action.Answer, error) {
 		return action.Answer{Status: 500, Attempts: 1}, fault.New(fault.Unavailable, "vendor", "it fails")
 	}
@@ -372,6 +383,9 @@ func TestApproval(t *testing.T) {
 	wants(t, err, fault.Unavailable, "vendor")
 	if what, err = w.Approval(t.Context(), caller, account, failing.ApprovalID); err != nil || what.State != action.ApprovalFailed || what.Reason != "it fails" {
 		t.Errorf("%+v, %v", what, err)
+	}
+	if again, err := w.do("Write", `{"a":5}`, "fails"); !again.Replayed || again.Answer.Status != 500 || fault.Message(err) != "it fails" {
+		t.Errorf("the key of a call that failed answers %+v, %v", again, err)
 	}
 	if w.vendor.calls() != sent+2 {
 		t.Errorf("sent %v", w.vendor.sent)

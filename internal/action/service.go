@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -343,11 +345,16 @@ func checkEnabled(list *[]string) error {
 
 // checkTags refuses values of our own tags that mean nothing.
 func checkTags(tags map[string]string) error {
-	for key, allowed := range map[string][]string{
-		TagIdentity: {"user", "shared"}, TagApproval: {"writes", "none"}, TagReadOnly: {"true", "false"}, TagClientAuth: {"basic", "body"},
-	} {
-		if v, ok := tags[key]; ok && !slices.Contains(allowed, v) {
-			return fault.New(fault.Invalid, SubjectTag, "the tag %s has the value %q; it takes %s", key, v, strings.Join(allowed, " and "))
+	known := map[string][]string{ // without values: any
+		TagIdentity: {"user", "shared"}, TagApproval: {"writes", "none"}, TagReadOnly: {"true", "false"}, TagClientAuth: {"basic", "body"}, TagPKCE: {"true", "false"}, TagScopes: nil,
+	}
+	for key, v := range tags {
+		allowed, ok := known[key]
+		switch {
+		case ok && allowed != nil && !slices.Contains(allowed, v):
+			return fault.New(fault.Invalid, SubjectTag, "the tag %s has the value %q; it takes %s and %s", key, v, allowed[0], allowed[1])
+		case !ok && strings.HasPrefix(key, tagPrefix): // a slip here would leave writes without approval
+			return fault.New(fault.Invalid, SubjectTag, "there is no tag %s; of those that begin with %s there are %s", key, tagPrefix, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
 		}
 	}
 	return nil
@@ -384,6 +391,11 @@ func checkAuth(t Type, a Auth) error {
 	return nil
 }
 
+func validPort(port string) bool {
+	n, err := strconv.ParseUint(port, 10, 16)
+	return port == "" || err == nil && n > 0
+}
+
 func checkURL(member, text string) error {
 	u, err := url.Parse(text)
 	switch {
@@ -391,6 +403,8 @@ func checkURL(member, text string) error {
 		return fault.New(fault.Invalid, SubjectAuth, "%s %.120q is not an https address, such as https://example.com", member, text)
 	case u.User != nil:
 		return fault.New(fault.Invalid, SubjectAuth, "%s holds a user name or password; give credentials in the members that are for them", member)
+	case !validPort(u.Port()):
+		return fault.New(fault.Invalid, SubjectAuth, "%s %.120q has a port that cannot be; ports are 1 to 65535", member, text)
 	case u.Fragment != "":
 		return fault.New(fault.Invalid, SubjectAuth, "%s %.120q has a fragment (#...), which is never sent; leave it out", member, text)
 	}

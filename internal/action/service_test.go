@@ -76,6 +76,7 @@ func TestRefused(t *testing.T) {
 		{"http", func(p *action.CreateParams) { p.Auth.BaseEndpoint = "http://a.example.com" }, fault.Invalid, action.SubjectAuth},
 		{"a password in it", func(p *action.CreateParams) { p.Auth.BaseEndpoint = "https://u:p@a.example.com" }, fault.Invalid, action.SubjectAuth},
 		{"a fragment", func(p *action.CreateParams) { p.Auth.BaseEndpoint = "https://a.example.com/#x" }, fault.Invalid, action.SubjectAuth},
+		{"a port that cannot be", func(p *action.CreateParams) { p.Auth.BaseEndpoint = "https://a.example.com:99999" }, fault.Invalid, action.SubjectAuth},
 		{"not a URL", func(p *action.CreateParams) { p.Auth.BaseEndpoint = "https://a b\x7f" }, fault.Invalid, action.SubjectAuth},
 		{"no token endpoint", func(p *action.CreateParams) { p.Auth.Type = action.ClientCredentials }, fault.Invalid, action.SubjectAuth},
 		{"not a role", func(p *action.CreateParams) {
@@ -95,6 +96,7 @@ func TestRefused(t *testing.T) {
 			p.Permissions = []action.Permission{{Principal: alice, Actions: []string{"s3:GetObject"}}}
 		}, fault.Invalid, action.SubjectPermission},
 		{"a reserved tag", func(p *action.CreateParams) { p.Tags = []tag.Tag{{Key: "aws:x", Value: "y"}} }, fault.Invalid, action.SubjectTag},
+		{"a tag of ours that is misspelt", func(p *action.CreateParams) { p.Tags = []tag.Tag{{Key: "penstock:aproval", Value: "writes"}} }, fault.Invalid, action.SubjectTag},
 		{"a tag of ours that means nothing", func(p *action.CreateParams) { p.Tags = []tag.Tag{{Key: action.TagIdentity, Value: "all"}} }, fault.Invalid, action.SubjectTag},
 		{"an action twice", func(p *action.CreateParams) { p.EnabledActions = &[]string{"a", "a"} }, fault.Invalid, action.SubjectAction},
 		{"an action with a blank", func(p *action.CreateParams) { p.EnabledActions = &[]string{"a b"} }, fault.Invalid, action.SubjectAction},

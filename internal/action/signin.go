@@ -371,5 +371,6 @@ func (s *Service) client(c *Connector, password secret.Text) oauth.Client {
 	case "body":
 		out.Auth = oauth.InBody
 	}
+	out.NoPKCE = c.Tags[TagPKCE] == "false" && len(c.Secret) > 0 // one of the two has to prove the client
 	return out
 }

@@ -93,6 +93,21 @@ func TestSignIn(t *testing.T) {
 	}
 }
 
+// Some vendors refuse PKCE beside a client's secret.
+func TestSignInWithoutPKCE(t *testing.T) {
+	t.Parallel()
+	w := withOAuth(t, func(p *action.CreateParams) { p.Tags = []tag.Tag{{Key: action.TagPKCE, Value: "false"}} })
+	w.oauth.RefusePKCE = true
+	if w.signIn("c", alice).Grant.State != action.GrantActive {
+		t.Error("not signed in")
+	}
+	w.create("public", w.codeAuth(), "", func(p *action.CreateParams) { p.Tags = []tag.Tag{{Key: action.TagPKCE, Value: "false"}} })
+	start, err := w.StartSignIn(t.Context(), caller, account, "public", "")
+	if must(t, err); !strings.Contains(start.URL, "code_challenge=") {
+		t.Errorf("a client without a secret proves itself with nothing: %s", start.URL)
+	}
+}
+
 func TestSignInAddress(t *testing.T) {
 	t.Parallel()
 	w := withOAuth(t, func(p *action.CreateParams) {

@@ -439,3 +439,18 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// Of a schema from elsewhere the names of the arguments are known, too.
+func TestUnknownArgument(t *testing.T) {
+	t.Parallel()
+	a, err := Compile("tool", []byte(`{"type":"object","properties":{"Bucket":{},"key":{}},"additionalProperties":false}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, says := range map[string]string{"bucket": "did you mean Bucket?", "extra": "it takes Bucket, key"} {
+		wrong, err := a.Validate(map[string]any{name: 1})
+		if err != nil || len(wrong) != 1 || !strings.HasSuffix(wrong[0].Message, says) {
+			t.Errorf("%s: %v, %v", name, wrong, err)
+		}
+	}
+}

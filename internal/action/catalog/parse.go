@@ -53,13 +53,13 @@ func parse(text []byte, from origin) (*Catalogue, error) {
 		Swagger any `json:"swagger"`
 	}
 	if err := json.Unmarshal(text, &head); err != nil {
-		return nil, fault.Wrap(err, fault.Invalid, SubjectDocument, "The OpenAPI document is not JSON: %v.", err)
+		return nil, fault.Wrap(err, fault.Invalid, SubjectDocument, "The OpenAPI document is not JSON: %v. One in YAML has to be converted first.", err)
 	}
 	if version, _ := head.OpenAPI.(string); !strings.HasPrefix(version, "3.0") && !strings.HasPrefix(version, "3.1") {
 		if head.Swagger != nil {
 			return nil, fault.New(fault.Invalid, SubjectDocument, "The document is Swagger %v; convert it to OpenAPI 3.0 or 3.1.", head.Swagger)
 		}
-		return nil, fault.New(fault.Invalid, SubjectDocument, "The document's openapi is %v; versions 3.0 and 3.1 are read.", head.OpenAPI)
+		return nil, fault.New(fault.Invalid, SubjectDocument, "The document has no member openapi of 3.0 or 3.1, which are the versions that are read.")
 	}
 	loader := openapi3.NewLoader() // references outside the document are errors
 	doc, err := loader.LoadFromData(text)

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -220,6 +221,16 @@ func (a *Action) ArgumentNames() []string {
 		}
 		if a.Body.Argument != "" {
 			names[a.Body.Argument] = true
+		}
+	}
+	if len(names) == 0 { // of a remote tool nothing is known but the schema
+		var schema struct {
+			Properties map[string]any `json:"properties"`
+		}
+		if json.Unmarshal(a.Arguments, &schema) == nil {
+			for name := range schema.Properties {
+				names[name] = true
+			}
 		}
 	}
 	return slices.Sorted(maps.Keys(names))

@@ -113,7 +113,7 @@ func (e *Egress) Check(u *url.URL) error {
 	switch {
 	case u.Scheme == "https", u.Scheme == "http" && e.policy.AllowHTTP:
 	case u.Scheme == "http":
-		return fault.New(fault.Denied, Subject, "The address %s is plain http, over which credentials would travel in the clear. Use https, or allow http for connectors in the settings.", where(u))
+		return fault.New(fault.Denied, Subject, "The address %s is plain http, over which credentials would travel in the clear. Use https, or allow http with the setting action-allow-http.", where(u))
 	default:
 		return fault.New(fault.Denied, Subject, "The address %s has the scheme %q; only https is called.", where(u), u.Scheme)
 	}
@@ -125,7 +125,7 @@ func (e *Egress) Check(u *url.URL) error {
 		return fault.New(fault.Denied, Subject, "The address %s carries a user name or password; put credentials into the connector's authentication instead.", where(u))
 	}
 	if !e.hostAllowed(host) {
-		return fault.New(fault.Denied, Subject, "The host %s is not among the allowed hosts of this egress. Add it to the settings, or correct the connector's endpoint.", host)
+		return fault.New(fault.Denied, Subject, "The host %s is not among the allowed hosts. Add it to the setting action-allowed-hosts (or allowed-hosts of the VPC connection), or correct the connector's endpoint.", host)
 	}
 	if ip, err := netip.ParseAddr(host); err == nil {
 		return e.judge(host, ip)
@@ -262,7 +262,7 @@ func (e *Egress) judge(host string, ip netip.Addr) error {
 	}
 	if why := notPublic(ip); why != "" {
 		return fault.New(fault.Denied, Subject,
-			"The host %s is at %s, %s. Such addresses are called only if the settings allow their network.", host, ip, why)
+			"The host %s is at %s, %s. Such addresses are called only if the setting action-allowed-networks, or allowed-networks of the VPC connection, has their network.", host, ip, why)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -202,6 +203,20 @@ func TestSecretsStayHidden(t *testing.T) {
 	_, err = e.Invoke(t.Context(), c)
 	if err == nil || strings.Contains(err.Error(), "s3cr3t") || strings.Contains(fmt.Sprintf("%+v", errors.Unwrap(err)), "s3cr3t") || log.Len() == 0 || strings.Contains(log.String(), "s3cr3t") {
 		t.Errorf("an unreachable vendor: %v", err)
+	}
+}
+
+// Whoever has a certificate authority of their own is told which setting names it.
+func TestUnknownAuthority(t *testing.T) {
+	t.Parallel()
+	s := httptest.NewUnstartedServer(status(200))
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // that the handshake fails is what is tested
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	_, err := engine(t, invoke.Config{}).Invoke(t.Context(), generic(s.URL, "GET", getX))
+	var failed *invoke.Error
+	if !errors.As(err, &failed) || failed.Reason != invoke.VendorUnreachable || !strings.Contains(err.Error(), "action-ca-file") {
+		t.Errorf("err = %v", err)
 	}
 }
 

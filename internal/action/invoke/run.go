@@ -3,6 +3,7 @@ package invoke
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"errors"
 	"io"
 	"math/rand/v2"
@@ -326,6 +327,10 @@ func (r *run) cause(err error) string {
 	var name *net.DNSError
 	if errors.As(err, &name) { // whose text also has the address of a server of ours
 		return "the name cannot be resolved: " + name.Err
+	}
+	var authority x509.UnknownAuthorityError
+	if errors.As(err, &authority) {
+		return "its certificate is of an authority that this server does not know; the setting action-ca-file, or ca-file of the VPC connection, names further ones"
 	}
 	for {
 		inner := errors.Unwrap(err)

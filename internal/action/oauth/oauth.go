@@ -8,9 +8,11 @@ package oauth
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -52,6 +54,7 @@ type Client struct {
 	Separator             string // between scopes; empty for a space
 	AuthParams            map[string]string
 	Auth                  ClientAuth
+	NoPKCE                bool // for servers that refuse it beside a secret
 	Now                   func() time.Time
 }
 
@@ -72,7 +75,10 @@ func NewVerifier() string { return oauth2.GenerateVerifier() }
 // AuthorizationURL is where the user's browser goes to sign in. The challenge is S256.
 func (c Client) AuthorizationURL(state, redirect, verifier string) string {
 	conf := c.config(redirect, oauth2.AuthStyleInParams)
-	options := []oauth2.AuthCodeOption{oauth2.S256ChallengeOption(verifier)}
+	var options []oauth2.AuthCodeOption
+	if !c.NoPKCE {
+		options = append(options, oauth2.S256ChallengeOption(verifier))
+	}
 	for k, v := range c.AuthParams {
 		options = append(options, oauth2.SetAuthURLParam(k, v))
 	}
@@ -82,6 +88,9 @@ func (c Client) AuthorizationURL(state, redirect, verifier string) string {
 // Exchange trades an authorization code for tokens.
 func (c Client) Exchange(ctx context.Context, via *http.Client, code, redirect, verifier string) (Token, error) {
 	return c.ask(ctx, via, func(ctx context.Context, style oauth2.AuthStyle) (*oauth2.Token, error) {
+		if c.NoPKCE {
+			return c.config(redirect, style).Exchange(ctx, code)
+		}
 		return c.config(redirect, style).Exchange(ctx, code, oauth2.VerifierOption(verifier))
 	})
 }
@@ -188,8 +197,12 @@ func clientRefused(err error) bool {
 	return r.ErrorCode == "invalid_client" || r.ErrorCode == "" && r.Response.StatusCode == http.StatusUnauthorized
 }
 
-// ended are the codes by which servers say that a grant is over: RFC 6749's, and those of some that have their own.
-var ended = map[string]bool{"invalid_grant": true, "invalid_refresh_token": true, "bad_refresh_token": true, "token_revoked": true, "token_expired": true}
+// ended are the codes by which servers say that a grant or a code is over: RFC 6749's, and those of some that have
+// their own.
+var ended = map[string]bool{
+	"invalid_grant": true, "invalid_refresh_token": true, "bad_refresh_token": true, "token_revoked": true, "token_expired": true,
+	"invalid_code": true, "code_already_used": true, "code_expired": true, "bad_verification_code": true,
+}
 
 // classify says what a failed request means. The library's text is not passed on, since it holds the server's
 // answer, which may repeat what it was sent.
@@ -206,7 +219,7 @@ func (c Client) classify(ctx context.Context, err error) error {
 		if text := err.Error(); strings.Contains(text, "oauth2: cannot parse") || strings.Contains(text, "missing access_token") {
 			return fault.New(fault.Denied, SubjectToken, "the token endpoint %s answered with what is no token; see that the connector's TokenEndpoint is the vendor's", c.TokenEndpoint)
 		}
-		return fault.Wrap(err, fault.Unavailable, SubjectToken, "the token endpoint %s cannot be reached; see that the address is right and that this server may go there", c.TokenEndpoint)
+		return fault.Wrap(err, fault.Unavailable, SubjectToken, "the token endpoint %s cannot be reached: %s; see that the address is right and that this server may go there", c.TokenEndpoint, cause(err))
 	}
 	status := 0
 	if r.Response != nil {
@@ -232,6 +245,22 @@ func (c Client) classify(ctx context.Context, err error) error {
 	default:
 		return fault.New(fault.Denied, SubjectToken, "the token endpoint %s answered with status %d and no reason; check the connector's client id, client secret and endpoints", c.TokenEndpoint, status)
 	}
+}
+
+// cause is the innermost text of a network error, which has neither the request nor the address of a resolver in it.
+func cause(err error) string {
+	var name *net.DNSError
+	if errors.As(err, &name) {
+		return "the name cannot be resolved: " + name.Err
+	}
+	var authority x509.UnknownAuthorityError
+	if errors.As(err, &authority) {
+		return "its certificate is of an authority that this server does not know (the setting action-ca-file names further ones)"
+	}
+	for inner := err; inner != nil; inner = errors.Unwrap(inner) {
+		err = inner
+	}
+	return strings.TrimRight(Clean(err.Error()), ".")
 }
 
 // Clean makes what a vendor said fit to show: one line of at most 300 characters.

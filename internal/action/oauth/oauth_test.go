@@ -142,6 +142,7 @@ func TestFailures(t *testing.T) {
 	}{
 		{"revoked", answer(400, js, `{"error":"invalid_grant","error_description":"revoked by\u0000 admin"}`), fault.Denied, oauth.SubjectGrant, "invalid_grant (revoked by admin)"},
 		{"Slack's revoked, with status 200", answer(200, js, `{"ok":false,"error":"token_revoked"}`), fault.Denied, oauth.SubjectGrant, "token_revoked"},
+		{"Slack's used code", answer(200, js, `{"ok":false,"error":"invalid_code"}`), fault.Denied, oauth.SubjectGrant, "invalid_code"},
 		{"a wrong client", answer(401, js, `{"error":"invalid_client"}`), fault.Denied, oauth.SubjectToken, "invalid_client"},
 		{"a wrong scope", answer(400, js, `{"error":"invalid_scope","error_description":"no such scope"}`), fault.Denied, oauth.SubjectToken, "no such scope"},
 		{"no reason", answer(403, "text/html", `<html>`), fault.Denied, oauth.SubjectToken, "status 403"},
@@ -154,7 +155,7 @@ func TestFailures(t *testing.T) {
 		{"elsewhere", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "https://elsewhere.test/", http.StatusTemporaryRedirect)
 		}, fault.Denied, oauth.SubjectToken, "redirects"},
-		{"gone", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, fault.Unavailable, oauth.SubjectToken, "cannot be reached"},
+		{"gone", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, fault.Unavailable, oauth.SubjectToken, "cannot be reached: EOF"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

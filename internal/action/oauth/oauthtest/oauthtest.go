@@ -29,6 +29,7 @@ type Server struct {
 	TokenDown              bool   // token requests are answered with 503
 	Answer                 http.HandlerFunc
 	Hold                   chan struct{} // token requests wait for it to be closed
+	RefusePKCE             bool          // a challenge or a verifier is an error
 
 	URL    string
 	Client *http.Client // trusts the server
@@ -123,13 +124,16 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 	s.seen = append(s.seen, q)
 	s.serial++
 	value := fmt.Sprintf("code-%d", s.serial)
-	deny := s.Deny
+	deny, method := s.Deny, "S256"
+	if s.RefusePKCE {
+		method = ""
+	}
 	if deny == "" {
 		s.codes[value] = code{q.Get("code_challenge"), q.Get("redirect_uri")}
 	}
 	s.mu.Unlock()
 	back, err := url.Parse(q.Get("redirect_uri"))
-	if err != nil || q.Get("client_id") != s.ClientID || q.Get("response_type") != "code" || q.Get("code_challenge_method") != "S256" {
+	if err != nil || q.Get("client_id") != s.ClientID || q.Get("response_type") != "code" || q.Get("code_challenge_method") != method || q.Has("code_challenge") == s.RefusePKCE {
 		http.Error(w, "this is no authorization request", http.StatusBadRequest)
 		return
 	}
@@ -194,7 +198,11 @@ func (s *Server) grant(w http.ResponseWriter, form url.Values) {
 		c, ok := s.codes[form.Get("code")]
 		delete(s.codes, form.Get("code"))
 		sum := sha256.Sum256([]byte(form.Get("code_verifier")))
-		if !ok || c.redirect != form.Get("redirect_uri") || c.challenge != base64.RawURLEncoding.EncodeToString(sum[:]) {
+		proved := c.challenge == base64.RawURLEncoding.EncodeToString(sum[:])
+		if s.RefusePKCE {
+			proved = !form.Has("code_verifier")
+		}
+		if !ok || c.redirect != form.Get("redirect_uri") || !proved {
 			fail(w, http.StatusBadRequest, "invalid_grant", "the code is used, or is another's")
 			return
 		}
