@@ -8,6 +8,7 @@ package appintegrations
 import (
 	"github.com/penstock-io/penstock/internal/appint"
 	api "github.com/penstock-io/penstock/internal/awsapi/appintegrations"
+	"github.com/penstock-io/penstock/internal/front/member"
 	"github.com/penstock-io/penstock/internal/wire"
 )
 
@@ -50,29 +51,6 @@ func (f *Front) Service() *wire.Service {
 	}.Service(faults())
 }
 
-// text is a string member, empty when absent.
-func text(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
-}
-
-// some is the way out of a string that is left out when empty.
-func some(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
-}
-
-func number(n *int32) *int {
-	if n == nil {
-		return nil
-	}
-	return new(int(*n))
-}
-
 // tags is the way out of tags, which are there even when there are none.
 func tags(m map[string]string) map[string]string {
 	if m == nil {
@@ -82,7 +60,7 @@ func tags(m map[string]string) map[string]string {
 }
 
 func page(token *string, max *int32) appint.Page {
-	return appint.Page{Token: text(token), Max: number(max)}
+	return appint.Page{Token: member.Text(token), Max: member.Number(max)}
 }
 
 // each converts a list.

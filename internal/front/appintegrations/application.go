@@ -5,14 +5,15 @@ import (
 
 	"github.com/penstock-io/penstock/internal/appint"
 	api "github.com/penstock-io/penstock/internal/awsapi/appintegrations"
+	"github.com/penstock-io/penstock/internal/front/member"
 	"github.com/penstock-io/penstock/internal/identity"
 )
 
 func (f *Front) createApplication(ctx context.Context, _ identity.Caller, in *api.CreateApplicationRequest) (*api.CreateApplicationResponse, error) {
 	p := appint.ApplicationParams{
-		Name: text(in.Name), Namespace: text(in.Namespace), Description: text(in.Description), Subscriptions: subscriptionsIn(in.Subscriptions),
+		Name: member.Text(in.Name), Namespace: member.Text(in.Namespace), Description: member.Text(in.Description), Subscriptions: subscriptionsIn(in.Subscriptions),
 		Publications: publicationsIn(in.Publications), Permissions: in.Permissions, IsService: in.IsService, ContactHandling: contactIn(in.ApplicationConfig),
-		Type: appint.ApplicationType(text(in.ApplicationType)), Tags: in.Tags, ClientToken: text(in.ClientToken),
+		Type: appint.ApplicationType(member.Text(in.ApplicationType)), Tags: in.Tags, ClientToken: member.Text(in.ClientToken),
 	}
 	if source := sourceIn(in.ApplicationSourceConfig); source != nil {
 		p.AccessURL, p.Origins = source.AccessURL, source.Origins
@@ -31,24 +32,24 @@ func (f *Front) createApplication(ctx context.Context, _ identity.Caller, in *ap
 }
 
 func (f *Front) getApplication(ctx context.Context, _ identity.Caller, in *api.GetApplicationRequest) (*api.GetApplicationResponse, error) {
-	a, err := f.service.Application(ctx, text(in.Arn))
+	a, err := f.service.Application(ctx, member.Text(in.Arn))
 	if err != nil {
 		return nil, err
 	}
 	out := &api.GetApplicationResponse{
-		Arn: &a.ARN, Id: &a.ID, Name: &a.Name, Namespace: &a.Namespace, Description: some(a.Description),
+		Arn: &a.ARN, Id: &a.ID, Name: &a.Name, Namespace: &a.Namespace, Description: member.Some(a.Description),
 		ApplicationSourceConfig: &api.ApplicationSourceConfig{ExternalUrlConfig: &api.ExternalUrlConfig{AccessUrl: &a.AccessURL, ApprovedOrigins: a.Origins}},
 		CreatedTime:             &a.Created, LastModifiedTime: &a.Modified, Tags: tags(a.Tags), Permissions: a.Permissions, IsService: &a.IsService,
-		ApplicationType: some(string(a.Type)),
+		ApplicationType: member.Some(string(a.Type)),
 	}
 	if a.Subscriptions != nil {
 		out.Subscriptions = each(a.Subscriptions, func(s *appint.Subscription) api.Subscription {
-			return api.Subscription{Event: &s.Event, Description: some(s.Description)}
+			return api.Subscription{Event: &s.Event, Description: member.Some(s.Description)}
 		})
 	}
 	if a.Publications != nil {
 		out.Publications = each(a.Publications, func(p *appint.Publication) api.Publication {
-			return api.Publication{Event: &p.Event, Schema: &p.Schema, Description: some(p.Description)}
+			return api.Publication{Event: &p.Event, Schema: &p.Schema, Description: member.Some(p.Description)}
 		})
 	}
 	if a.Timeout != 0 {
@@ -64,21 +65,21 @@ func (f *Front) getApplication(ctx context.Context, _ identity.Caller, in *api.G
 }
 
 func (f *Front) listApplications(ctx context.Context, _ identity.Caller, in *api.ListApplicationsRequest) (*api.ListApplicationsResponse, error) {
-	list, token, err := f.service.Applications(ctx, appint.ApplicationType(text(in.ApplicationType)), page(in.NextToken, in.MaxResults))
+	list, token, err := f.service.Applications(ctx, appint.ApplicationType(member.Text(in.ApplicationType)), page(in.NextToken, in.MaxResults))
 	if err != nil {
 		return nil, err
 	}
-	return &api.ListApplicationsResponse{NextToken: some(token), Applications: each(list, func(a *appint.Application) api.ApplicationSummary {
+	return &api.ListApplicationsResponse{NextToken: member.Some(token), Applications: each(list, func(a *appint.Application) api.ApplicationSummary {
 		return api.ApplicationSummary{
 			Arn: &a.ARN, Id: &a.ID, Name: &a.Name, Namespace: &a.Namespace, CreatedTime: &a.Created, LastModifiedTime: &a.Modified,
-			IsService: &a.IsService, ApplicationType: some(string(a.Type)),
+			IsService: &a.IsService, ApplicationType: member.Some(string(a.Type)),
 		}
 	})}, nil
 }
 
 func (f *Front) updateApplication(ctx context.Context, _ identity.Caller, in *api.UpdateApplicationRequest) (*api.UpdateApplicationResponse, error) {
 	c := appint.ApplicationChange{
-		Name: in.Name, Description: in.Description, Source: sourceIn(in.ApplicationSourceConfig), IsService: in.IsService, Timeout: number(in.InitializationTimeout),
+		Name: in.Name, Description: in.Description, Source: sourceIn(in.ApplicationSourceConfig), IsService: in.IsService, Timeout: member.Number(in.InitializationTimeout),
 	}
 	if in.Subscriptions != nil {
 		c.Subscriptions = new(subscriptionsIn(in.Subscriptions))
@@ -98,19 +99,19 @@ func (f *Front) updateApplication(ctx context.Context, _ identity.Caller, in *ap
 	if in.ApplicationType != nil {
 		c.Type = new(appint.ApplicationType(*in.ApplicationType))
 	}
-	return &api.UpdateApplicationResponse{}, f.service.UpdateApplication(ctx, text(in.Arn), c)
+	return &api.UpdateApplicationResponse{}, f.service.UpdateApplication(ctx, member.Text(in.Arn), c)
 }
 
 func (f *Front) deleteApplication(ctx context.Context, _ identity.Caller, in *api.DeleteApplicationRequest) (*api.DeleteApplicationResponse, error) {
-	return &api.DeleteApplicationResponse{}, f.service.DeleteApplication(ctx, text(in.Arn))
+	return &api.DeleteApplicationResponse{}, f.service.DeleteApplication(ctx, member.Text(in.Arn))
 }
 
 func (f *Front) listApplicationAssociations(ctx context.Context, _ identity.Caller, in *api.ListApplicationAssociationsRequest) (*api.ListApplicationAssociationsResponse, error) {
-	list, of, token, err := f.service.ApplicationAssociations(ctx, text(in.ApplicationId), page(in.NextToken, in.MaxResults))
+	list, of, token, err := f.service.ApplicationAssociations(ctx, member.Text(in.ApplicationId), page(in.NextToken, in.MaxResults))
 	if err != nil {
 		return nil, err
 	}
-	return &api.ListApplicationAssociationsResponse{NextToken: some(token), ApplicationAssociations: each(list, func(a *appint.ApplicationAssociation) api.ApplicationAssociationSummary {
+	return &api.ListApplicationAssociationsResponse{NextToken: member.Some(token), ApplicationAssociations: each(list, func(a *appint.ApplicationAssociation) api.ApplicationAssociationSummary {
 		return api.ApplicationAssociationSummary{ApplicationAssociationArn: &a.ARN, ApplicationArn: &of.ARN, ClientId: &a.ClientID}
 	})}, nil
 }
@@ -122,24 +123,24 @@ func sourceIn(c *api.ApplicationSourceConfig) *appint.ApplicationSource {
 	case c.ExternalUrlConfig == nil:
 		return &appint.ApplicationSource{}
 	}
-	return &appint.ApplicationSource{AccessURL: text(c.ExternalUrlConfig.AccessUrl), Origins: c.ExternalUrlConfig.ApprovedOrigins}
+	return &appint.ApplicationSource{AccessURL: member.Text(c.ExternalUrlConfig.AccessUrl), Origins: c.ExternalUrlConfig.ApprovedOrigins}
 }
 
 func contactIn(c *api.ApplicationConfig) string {
 	if c == nil || c.ContactHandling == nil {
 		return ""
 	}
-	return text(c.ContactHandling.Scope)
+	return member.Text(c.ContactHandling.Scope)
 }
 
 func subscriptionsIn(list []api.Subscription) []appint.Subscription {
 	return each(list, func(s *api.Subscription) appint.Subscription {
-		return appint.Subscription{Event: text(s.Event), Description: text(s.Description)}
+		return appint.Subscription{Event: member.Text(s.Event), Description: member.Text(s.Description)}
 	})
 }
 
 func publicationsIn(list []api.Publication) []appint.Publication {
 	return each(list, func(p *api.Publication) appint.Publication {
-		return appint.Publication{Event: text(p.Event), Schema: text(p.Schema), Description: text(p.Description)}
+		return appint.Publication{Event: member.Text(p.Event), Schema: member.Text(p.Schema), Description: member.Text(p.Description)}
 	})
 }

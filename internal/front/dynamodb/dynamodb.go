@@ -15,6 +15,7 @@ import (
 	api "github.com/penstock-io/penstock/internal/awsapi/dynamodb"
 	streams "github.com/penstock-io/penstock/internal/awsapi/dynamodbstreams"
 	"github.com/penstock-io/penstock/internal/fault"
+	"github.com/penstock-io/penstock/internal/front/member"
 	"github.com/penstock-io/penstock/internal/tables"
 	"github.com/penstock-io/penstock/internal/tables/item"
 	"github.com/penstock-io/penstock/internal/wire"
@@ -103,24 +104,12 @@ const useExpressions = "it is one of the legacy parameters, use the expression p
 
 const noReplicas = "tables here are not replicated"
 
-func ptr[T any](v T) *T { return &v }
-
-// str is the string or the empty one.
-func str(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
-}
-
-func isTrue(b *bool) bool { return b != nil && *b }
-
 // timeOf is a time in milliseconds, nil for 0.
 func timeOf(ms int64) *time.Time {
 	if ms == 0 {
 		return nil
 	}
-	return ptr(time.UnixMilli(ms).UTC())
+	return new(time.UnixMilli(ms).UTC())
 }
 
 // tableOf is the name of the table in an ARN, or what is no ARN as it is.
@@ -146,22 +135,22 @@ func limitOf(v *int32, most int) (int, error) {
 
 // consumed are the capacities as the mode, TOTAL or INDEXES, wants them; nil for none.
 func consumed(mode *string, used tables.Usage, transaction bool) []api.ConsumedCapacity {
-	if str(mode) != api.ReturnConsumedCapacityTotal && str(mode) != api.ReturnConsumedCapacityIndexes {
+	if member.Text(mode) != api.ReturnConsumedCapacityTotal && member.Text(mode) != api.ReturnConsumedCapacityIndexes {
 		return nil
 	}
 	out := []api.ConsumedCapacity{}
 	for _, u := range used.Tables {
-		c := api.ConsumedCapacity{TableName: ptr(u.Table), CapacityUnits: ptr(u.Total())}
+		c := api.ConsumedCapacity{TableName: new(u.Table), CapacityUnits: new(u.Total())}
 		if transaction {
 			if u.Read > 0 {
-				c.ReadCapacityUnits = ptr(u.Read)
+				c.ReadCapacityUnits = new(u.Read)
 			}
 			if u.Write > 0 {
-				c.WriteCapacityUnits = ptr(u.Write)
+				c.WriteCapacityUnits = new(u.Write)
 			}
 		}
-		if str(mode) == api.ReturnConsumedCapacityIndexes {
-			c.Table = &api.Capacity{CapacityUnits: ptr(u.Own)}
+		if member.Text(mode) == api.ReturnConsumedCapacityIndexes {
+			c.Table = &api.Capacity{CapacityUnits: new(u.Own)}
 			c.LocalSecondaryIndexes, c.GlobalSecondaryIndexes = capacities(u.Local), capacities(u.Global)
 		}
 		out = append(out, c)
@@ -183,7 +172,7 @@ func capacities(m map[string]float64) map[string]api.Capacity {
 	}
 	out := map[string]api.Capacity{}
 	for name, n := range m {
-		out[name] = api.Capacity{CapacityUnits: ptr(n)}
+		out[name] = api.Capacity{CapacityUnits: new(n)}
 	}
 	return out
 }

@@ -73,9 +73,9 @@ func explained(err error) error {
 	case errors.As(err, &canceled):
 		reasons := make([]api.CancellationReason, len(canceled.Reasons))
 		for i, r := range canceled.Reasons {
-			reasons[i] = api.CancellationReason{Code: ptr(r.Code), Item: r.Item}
+			reasons[i] = api.CancellationReason{Code: new(r.Code), Item: r.Item}
 			if r.Message != "" {
-				reasons[i].Message = ptr(r.Message)
+				reasons[i].Message = new(r.Message)
 			}
 		}
 		return &wire.APIError{Shape: api.ErrTransactionCanceledException, Message: canceled.Error(), Members: &api.TransactionCanceledException{CancellationReasons: reasons}, Err: err}

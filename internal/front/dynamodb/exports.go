@@ -5,6 +5,7 @@ import (
 
 	api "github.com/penstock-io/penstock/internal/awsapi/dynamodb"
 	"github.com/penstock-io/penstock/internal/fault"
+	"github.com/penstock-io/penstock/internal/front/member"
 	"github.com/penstock-io/penstock/internal/identity"
 	"github.com/penstock-io/penstock/internal/tables"
 )
@@ -13,15 +14,15 @@ func (f *front) exportTable(ctx context.Context, _ identity.Caller, in *api.Expo
 	if err := f.db.Admit("ExportTableToPointInTime", tableOf(*in.TableArn)); err != nil {
 		return nil, err
 	}
-	if t := str(in.ExportType); t == api.ExportTypeIncrementalExport || in.IncrementalExportSpecification != nil {
+	if t := member.Text(in.ExportType); t == api.ExportTypeIncrementalExport || in.IncrementalExportSpecification != nil {
 		return nil, fault.New(fault.Invalid, tables.SubjectRequest, "Incremental exports are not supported by this server; ask for a FULL_EXPORT")
 	}
-	if str(in.ExportFormat) == api.ExportFormatIon {
+	if member.Text(in.ExportFormat) == api.ExportFormatIon {
 		return nil, fault.New(fault.Invalid, tables.SubjectRequest, "The export format ION is not supported by this server; ask for DYNAMODB_JSON")
 	}
 	spec := tables.ExportSpec{
-		Table: *in.TableArn, Bucket: *in.S3Bucket, BucketOwner: str(in.S3BucketOwner), Prefix: str(in.S3Prefix), Token: str(in.ClientToken),
-		Encryption: str(in.S3SseAlgorithm), Key: str(in.S3SseKmsKeyId),
+		Table: *in.TableArn, Bucket: *in.S3Bucket, BucketOwner: member.Text(in.S3BucketOwner), Prefix: member.Text(in.S3Prefix), Token: member.Text(in.ClientToken),
+		Encryption: member.Text(in.S3SseAlgorithm), Key: member.Text(in.S3SseKmsKeyId),
 	}
 	if in.ExportTime != nil {
 		spec.Time = in.ExportTime.UnixMilli()
@@ -48,20 +49,20 @@ func (f *front) describeExport(ctx context.Context, _ identity.Caller, in *api.D
 const maxExports = 25
 
 func (f *front) listExports(ctx context.Context, _ identity.Caller, in *api.ListExportsInput) (*api.ListExportsOutput, error) {
-	if err := f.db.Admit("ListExports", tableOf(str(in.TableArn))); err != nil {
+	if err := f.db.Admit("ListExports", tableOf(member.Text(in.TableArn))); err != nil {
 		return nil, err
 	}
 	limit, err := limitOf(in.MaxResults, maxExports)
 	if err != nil {
 		return nil, err
 	}
-	list, more, err := f.db.ListExports(ctx, str(in.TableArn), str(in.NextToken), limit)
+	list, more, err := f.db.ListExports(ctx, member.Text(in.TableArn), member.Text(in.NextToken), limit)
 	if err != nil {
 		return nil, err
 	}
 	out := &api.ListExportsOutput{ExportSummaries: []api.ExportSummary{}}
 	for i := range list {
-		out.ExportSummaries = append(out.ExportSummaries, api.ExportSummary{ExportArn: &list[i].ARN, ExportStatus: &list[i].Status, ExportType: ptr(api.ExportTypeFullExport)})
+		out.ExportSummaries = append(out.ExportSummaries, api.ExportSummary{ExportArn: &list[i].ARN, ExportStatus: &list[i].Status, ExportType: new(api.ExportTypeFullExport)})
 	}
 	if more {
 		out.NextToken = &list[len(list)-1].ARN
@@ -72,7 +73,7 @@ func (f *front) listExports(ctx context.Context, _ identity.Caller, in *api.List
 func exportDescription(x *tables.Export) *api.ExportDescription {
 	d := &api.ExportDescription{
 		ExportArn: &x.ARN, ExportStatus: &x.Status, StartTime: timeOf(x.Started), EndTime: timeOf(x.Ended), TableArn: &x.TableARN, TableId: &x.TableID, ExportTime: timeOf(x.Time),
-		ClientToken: &x.Token, S3Bucket: &x.Spec.Bucket, ExportFormat: ptr(api.ExportFormatDynamodbJson), ExportType: ptr(api.ExportTypeFullExport),
+		ClientToken: &x.Token, S3Bucket: &x.Spec.Bucket, ExportFormat: new(api.ExportFormatDynamodbJson), ExportType: new(api.ExportTypeFullExport),
 	}
 	for text, into := range map[*string]**string{
 		&x.Spec.BucketOwner: &d.S3BucketOwner, &x.Spec.Prefix: &d.S3Prefix, &x.Spec.Encryption: &d.S3SseAlgorithm, &x.Spec.Key: &d.S3SseKmsKeyId, &x.Manifest: &d.ExportManifest,
@@ -85,7 +86,7 @@ func exportDescription(x *tables.Export) *api.ExportDescription {
 	case tables.ExportCompleted:
 		d.ItemCount, d.BilledSizeBytes = &x.Items, &x.Bytes
 	case tables.ExportFailed:
-		d.FailureCode, d.FailureMessage = ptr("ExportFailed"), &x.Failure
+		d.FailureCode, d.FailureMessage = new("ExportFailed"), &x.Failure
 	}
 	return d
 }

@@ -30,9 +30,9 @@ func (f *front) describeTimeToLive(ctx context.Context, _ identity.Caller, in *a
 	if err != nil {
 		return nil, err
 	}
-	d := &api.TimeToLiveDescription{TimeToLiveStatus: ptr(api.TimeToLiveStatusDisabled)}
+	d := &api.TimeToLiveDescription{TimeToLiveStatus: new(api.TimeToLiveStatusDisabled)}
 	if s.Expiry != "" {
-		d.TimeToLiveStatus, d.AttributeName = ptr(api.TimeToLiveStatusEnabled), ptr(s.Expiry)
+		d.TimeToLiveStatus, d.AttributeName = new(api.TimeToLiveStatusEnabled), new(s.Expiry)
 	}
 	return &api.DescribeTimeToLiveOutput{TimeToLiveDescription: d}, nil
 }
@@ -68,7 +68,7 @@ func (f *front) listTagsOfResource(ctx context.Context, _ identity.Caller, in *a
 	}
 	out := &api.ListTagsOfResourceOutput{Tags: []api.Tag{}}
 	for _, t := range tag.List(tags) {
-		out.Tags = append(out.Tags, api.Tag{Key: ptr(t.Key), Value: ptr(t.Value)})
+		out.Tags = append(out.Tags, api.Tag{Key: new(t.Key), Value: new(t.Value)})
 	}
 	return out, nil
 }
@@ -109,7 +109,7 @@ func noTable(err error, name string) error {
 }
 
 func (f *front) backups(s tables.Status) *api.ContinuousBackupsDescription {
-	p := &api.PointInTimeRecoveryDescription{PointInTimeRecoveryStatus: ptr(api.PointInTimeRecoveryStatusDisabled)}
+	p := &api.PointInTimeRecoveryDescription{PointInTimeRecoveryStatus: new(api.PointInTimeRecoveryStatusDisabled)}
 	if s.Recovery {
 		now := f.now().UTC()
 		earliest := time.UnixMilli(s.RecoverySince).UTC()
@@ -117,11 +117,11 @@ func (f *front) backups(s tables.Status) *api.ContinuousBackupsDescription {
 			earliest = oldest
 		}
 		p = &api.PointInTimeRecoveryDescription{
-			PointInTimeRecoveryStatus: ptr(api.PointInTimeRecoveryStatusEnabled), RecoveryPeriodInDays: ptr(s.RecoveryDays),
+			PointInTimeRecoveryStatus: new(api.PointInTimeRecoveryStatusEnabled), RecoveryPeriodInDays: new(s.RecoveryDays),
 			EarliestRestorableDateTime: &earliest, LatestRestorableDateTime: &now,
 		}
 	}
-	return &api.ContinuousBackupsDescription{ContinuousBackupsStatus: ptr(api.ContinuousBackupsStatusEnabled), PointInTimeRecoveryDescription: p}
+	return &api.ContinuousBackupsDescription{ContinuousBackupsStatus: new(api.ContinuousBackupsStatusEnabled), PointInTimeRecoveryDescription: p}
 }
 
 func (f *front) putResourcePolicy(ctx context.Context, _ identity.Caller, in *api.PutResourcePolicyInput) (*api.PutResourcePolicyOutput, error) {
@@ -172,8 +172,8 @@ func (f *front) describeLimits(context.Context, identity.Caller, *api.DescribeLi
 		return nil, err
 	}
 	return &api.DescribeLimitsOutput{
-		AccountMaxReadCapacityUnits: ptr(int64(accountUnits)), AccountMaxWriteCapacityUnits: ptr(int64(accountUnits)),
-		TableMaxReadCapacityUnits: ptr(int64(tableUnits)), TableMaxWriteCapacityUnits: ptr(int64(tableUnits)),
+		AccountMaxReadCapacityUnits: new(int64(accountUnits)), AccountMaxWriteCapacityUnits: new(int64(accountUnits)),
+		TableMaxReadCapacityUnits: new(int64(tableUnits)), TableMaxWriteCapacityUnits: new(int64(tableUnits)),
 	}, nil
 }
 
@@ -181,5 +181,5 @@ func (f *front) describeLimits(context.Context, identity.Caller, *api.DescribeLi
 const endpointMinutes = 1440
 
 func (f *front) describeEndpoints(context.Context, identity.Caller, *api.DescribeEndpointsRequest) (*api.DescribeEndpointsResponse, error) {
-	return &api.DescribeEndpointsResponse{Endpoints: []api.Endpoint{{Address: &f.endpoint, CachePeriodInMinutes: ptr(int64(endpointMinutes))}}}, nil
+	return &api.DescribeEndpointsResponse{Endpoints: []api.Endpoint{{Address: &f.endpoint, CachePeriodInMinutes: new(int64(endpointMinutes))}}}, nil
 }

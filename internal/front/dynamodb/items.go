@@ -7,6 +7,7 @@ import (
 
 	api "github.com/penstock-io/penstock/internal/awsapi/dynamodb"
 	"github.com/penstock-io/penstock/internal/fault"
+	"github.com/penstock-io/penstock/internal/front/member"
 	"github.com/penstock-io/penstock/internal/identity"
 	"github.com/penstock-io/penstock/internal/tables"
 	"github.com/penstock-io/penstock/internal/tables/item"
@@ -15,11 +16,11 @@ import (
 
 // write is a write as any of the operations has it.
 func write(kind tables.Kind, table *string, raw awsjson.Raw, condition, update *string, names map[string]string, values awsjson.Raw, onFailure *string) (*tables.Write, error) {
-	member := "Key"
+	name := "Key"
 	if kind == tables.Put {
-		member = "Item"
+		name = "Item"
 	}
-	m, err := parseItem(raw, member)
+	m, err := parseItem(raw, name)
 	if err != nil {
 		return nil, err
 	}
@@ -29,7 +30,7 @@ func write(kind tables.Kind, table *string, raw awsjson.Raw, condition, update *
 	}
 	return &tables.Write{
 		Kind: kind, Table: *table, Item: m, Condition: condition, Update: update, Names: names, Values: vs,
-		ReturnOld: str(onFailure) == api.ReturnValuesOnConditionCheckFailureAllOld,
+		ReturnOld: member.Text(onFailure) == api.ReturnValuesOnConditionCheckFailureAllOld,
 	}, nil
 }
 
@@ -38,11 +39,11 @@ func (f *front) write(ctx context.Context, operation string, w *tables.Write, re
 	if err := f.db.Admit(operation, tableOf(w.Table)); err != nil {
 		return nil, nil, nil, err
 	}
-	out, err := f.db.Write(ctx, w, str(returns))
+	out, err := f.db.Write(ctx, w, member.Text(returns))
 	if err != nil {
 		return nil, nil, nil, explained(err)
 	}
-	if str(metrics) == api.ReturnItemCollectionMetricsSize && out.Collection != nil {
+	if member.Text(metrics) == api.ReturnItemCollectionMetricsSize && out.Collection != nil {
 		collection = &api.ItemCollectionMetrics{ItemCollectionKey: out.Collection, SizeEstimateRangeGB: []float64{0, 1}}
 	}
 	return out.Attributes, consumedOne(capacity, out.Usage), collection, nil
@@ -99,7 +100,7 @@ func (f *front) getItem(ctx context.Context, _ identity.Caller, in *api.GetItemI
 		return nil, err
 	}
 	raw, used, err := f.db.Get(ctx, &tables.Read{
-		Table: *in.TableName, Keys: []item.Item{key}, Projection: in.ProjectionExpression, Names: in.ExpressionAttributeNames, Consistent: isTrue(in.ConsistentRead),
+		Table: *in.TableName, Keys: []item.Item{key}, Projection: in.ProjectionExpression, Names: in.ExpressionAttributeNames, Consistent: member.True(in.ConsistentRead),
 	})
 	if err != nil {
 		return nil, err
@@ -157,7 +158,7 @@ func (f *front) batchGetItem(ctx context.Context, _ identity.Caller, in *api.Bat
 		if len(keys) < 1 || len(keys) > tables.MaxBatchGet {
 			return nil, fault.New(fault.Invalid, tables.SubjectRequest, "1 validation error detected: Value at 'requestItems.%s.member.keys' failed to satisfy constraint: Member must have length between 1 and %d", table, tables.MaxBatchGet)
 		}
-		reads[i] = &tables.Read{Table: table, Keys: keys, Projection: r.ProjectionExpression, Names: r.ExpressionAttributeNames, Consistent: isTrue(r.ConsistentRead)}
+		reads[i] = &tables.Read{Table: table, Keys: keys, Projection: r.ProjectionExpression, Names: r.ExpressionAttributeNames, Consistent: member.True(r.ConsistentRead)}
 	}
 	if err := f.db.Admit("BatchGetItem", admitted...); err != nil {
 		return nil, err
@@ -225,7 +226,7 @@ func (f *front) transactWriteItems(ctx context.Context, _ identity.Caller, in *a
 	if in.ClientRequestToken != nil {
 		mark = transactionMark(writes)
 	}
-	used, err := f.db.Transact(ctx, writes, str(in.ClientRequestToken), mark)
+	used, err := f.db.Transact(ctx, writes, member.Text(in.ClientRequestToken), mark)
 	if err != nil {
 		return nil, explained(err)
 	}
@@ -262,8 +263,8 @@ func (f *front) query(ctx context.Context, _ identity.Caller, in *api.QueryInput
 		return nil, err
 	}
 	q := &tables.Query{
-		Table: *in.TableName, Index: str(in.IndexName), KeyCondition: in.KeyConditionExpression, Filter: in.FilterExpression, Projection: in.ProjectionExpression,
-		Names: in.ExpressionAttributeNames, Backward: in.ScanIndexForward != nil && !*in.ScanIndexForward, Consistent: isTrue(in.ConsistentRead), Select: str(in.Select),
+		Table: *in.TableName, Index: member.Text(in.IndexName), KeyCondition: in.KeyConditionExpression, Filter: in.FilterExpression, Projection: in.ProjectionExpression,
+		Names: in.ExpressionAttributeNames, Backward: in.ScanIndexForward != nil && !*in.ScanIndexForward, Consistent: member.True(in.ConsistentRead), Select: member.Text(in.Select),
 	}
 	if err := complete(q, in.ExpressionAttributeValues, in.ExclusiveStartKey, in.Limit); err != nil {
 		return nil, err
@@ -276,7 +277,7 @@ func (f *front) query(ctx context.Context, _ identity.Caller, in *api.QueryInput
 		return nil, err
 	}
 	return &api.QueryOutput{
-		Items: page.Items, Count: ptr(int32(page.Count)), ScannedCount: ptr(int32(page.Scanned)), LastEvaluatedKey: keyJSON(page.Last),
+		Items: page.Items, Count: new(int32(page.Count)), ScannedCount: new(int32(page.Scanned)), LastEvaluatedKey: keyJSON(page.Last),
 		ConsumedCapacity: consumedOne(in.ReturnConsumedCapacity, page.Usage),
 	}, nil
 }
@@ -300,8 +301,8 @@ func (f *front) scan(ctx context.Context, _ identity.Caller, in *api.ScanInput) 
 		return nil, err
 	}
 	q := &tables.Query{
-		Table: *in.TableName, Index: str(in.IndexName), Filter: in.FilterExpression, Projection: in.ProjectionExpression,
-		Names: in.ExpressionAttributeNames, Consistent: isTrue(in.ConsistentRead), Select: str(in.Select),
+		Table: *in.TableName, Index: member.Text(in.IndexName), Filter: in.FilterExpression, Projection: in.ProjectionExpression,
+		Names: in.ExpressionAttributeNames, Consistent: member.True(in.ConsistentRead), Select: member.Text(in.Select),
 	}
 	switch {
 	case in.Segment == nil && in.TotalSegments != nil:
@@ -322,7 +323,7 @@ func (f *front) scan(ctx context.Context, _ identity.Caller, in *api.ScanInput) 
 		return nil, err
 	}
 	return &api.ScanOutput{
-		Items: page.Items, Count: ptr(int32(page.Count)), ScannedCount: ptr(int32(page.Scanned)), LastEvaluatedKey: keyJSON(page.Last),
+		Items: page.Items, Count: new(int32(page.Count)), ScannedCount: new(int32(page.Scanned)), LastEvaluatedKey: keyJSON(page.Last),
 		ConsumedCapacity: consumedOne(in.ReturnConsumedCapacity, page.Usage),
 	}, nil
 }

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/penstock-io/penstock/internal/front/member"
 	"github.com/penstock-io/penstock/internal/tables"
 )
 
@@ -20,7 +21,7 @@ func transactionMark(writes []*tables.Write) string {
 		fmt.Fprintf(h, "%d %q %v\n", w.Kind, w.Table, w.ReturnOld)
 		h.Write(w.Item.JSON())
 		for _, text := range []*string{w.Condition, w.Update} {
-			fmt.Fprintf(h, "\n%v %q", text != nil, str(text))
+			fmt.Fprintf(h, "\n%v %q", text != nil, member.Text(text))
 		}
 		names, _ := json.Marshal(w.Names) // strings; the keys come out sorted
 		h.Write(names)

@@ -8,6 +8,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	api "github.com/penstock-io/penstock/internal/awsapi/dynamodbstreams"
+	"github.com/penstock-io/penstock/internal/front/member"
 	"github.com/penstock-io/penstock/internal/identity"
 	"github.com/penstock-io/penstock/internal/tables"
 	"github.com/penstock-io/penstock/internal/tables/stream"
@@ -21,23 +22,23 @@ const (
 )
 
 func (f *front) listStreams(ctx context.Context, _ identity.Caller, in *api.ListStreamsInput) (*api.ListStreamsOutput, error) {
-	if err := f.db.Admit("ListStreams", tableOf(str(in.TableName))); err != nil {
+	if err := f.db.Admit("ListStreams", tableOf(member.Text(in.TableName))); err != nil {
 		return nil, err
 	}
 	limit, err := limitOf(in.Limit, maxStreams)
 	if err != nil {
 		return nil, err
 	}
-	list, more, err := f.db.ListStreams(ctx, str(in.TableName), str(in.ExclusiveStartStreamArn), limit)
+	list, more, err := f.db.ListStreams(ctx, member.Text(in.TableName), member.Text(in.ExclusiveStartStreamArn), limit)
 	if err != nil {
 		return nil, err
 	}
 	out := &api.ListStreamsOutput{Streams: []api.Stream{}}
 	for _, s := range list {
-		out.Streams = append(out.Streams, api.Stream{StreamArn: ptr(s.ARN), TableName: ptr(s.Table), StreamLabel: ptr(s.Label)})
+		out.Streams = append(out.Streams, api.Stream{StreamArn: new(s.ARN), TableName: new(s.Table), StreamLabel: new(s.Label)})
 	}
 	if more {
-		out.LastEvaluatedStreamArn = ptr(list[len(list)-1].ARN)
+		out.LastEvaluatedStreamArn = new(list[len(list)-1].ARN)
 	}
 	return out, nil
 }
@@ -52,34 +53,34 @@ func (f *front) describeStream(ctx context.Context, _ identity.Caller, in *api.D
 	}
 	childrenOf := ""
 	if in.ShardFilter != nil {
-		childrenOf = str(in.ShardFilter.ShardId)
+		childrenOf = member.Text(in.ShardFilter.ShardId)
 	}
-	s, err := f.db.DescribeStream(ctx, *in.StreamArn, str(in.ExclusiveStartShardId), childrenOf, limit)
+	s, err := f.db.DescribeStream(ctx, *in.StreamArn, member.Text(in.ExclusiveStartShardId), childrenOf, limit)
 	if err != nil {
 		return nil, err
 	}
 	d := &api.StreamDescription{
-		StreamArn: ptr(s.ARN), StreamLabel: ptr(s.Label), TableName: ptr(s.Table), StreamViewType: ptr(string(s.View)), StreamStatus: ptr(api.StreamStatusEnabled),
-		CreationRequestDateTime: timeOf(s.Created), KeySchema: []api.KeySchemaElement{{AttributeName: ptr(s.Key.Hash.Name), KeyType: ptr(api.KeyTypeHash)}}, Shards: []api.Shard{},
+		StreamArn: new(s.ARN), StreamLabel: new(s.Label), TableName: new(s.Table), StreamViewType: new(string(s.View)), StreamStatus: new(api.StreamStatusEnabled),
+		CreationRequestDateTime: timeOf(s.Created), KeySchema: []api.KeySchemaElement{{AttributeName: new(s.Key.Hash.Name), KeyType: new(api.KeyTypeHash)}}, Shards: []api.Shard{},
 	}
 	if s.Key.HasRange() {
-		d.KeySchema = append(d.KeySchema, api.KeySchemaElement{AttributeName: ptr(s.Key.Range.Name), KeyType: ptr(api.KeyTypeRange)})
+		d.KeySchema = append(d.KeySchema, api.KeySchemaElement{AttributeName: new(s.Key.Range.Name), KeyType: new(api.KeyTypeRange)})
 	}
 	if !s.Enabled() {
-		d.StreamStatus = ptr(api.StreamStatusDisabled)
+		d.StreamStatus = new(api.StreamStatusDisabled)
 	}
 	for _, x := range s.Shards {
-		shard := api.Shard{ShardId: ptr(x.ID), SequenceNumberRange: &api.SequenceNumberRange{StartingSequenceNumber: ptr(stream.FormatSequence(x.First))}}
+		shard := api.Shard{ShardId: new(x.ID), SequenceNumberRange: &api.SequenceNumberRange{StartingSequenceNumber: new(stream.FormatSequence(x.First))}}
 		if x.Parent != "" {
-			shard.ParentShardId = ptr(x.Parent)
+			shard.ParentShardId = new(x.Parent)
 		}
 		if !x.Open() {
-			shard.SequenceNumberRange.EndingSequenceNumber = ptr(stream.FormatSequence(x.Last))
+			shard.SequenceNumberRange.EndingSequenceNumber = new(stream.FormatSequence(x.Last))
 		}
 		d.Shards = append(d.Shards, shard)
 	}
 	if s.Last != "" {
-		d.LastEvaluatedShardId = ptr(s.Last)
+		d.LastEvaluatedShardId = new(s.Last)
 	}
 	return &api.DescribeStreamOutput{StreamDescription: d}, nil
 }
@@ -88,7 +89,7 @@ func (f *front) getShardIterator(ctx context.Context, _ identity.Caller, in *api
 	if err := f.db.Admit("GetShardIterator", tableOf(*in.StreamArn)); err != nil {
 		return nil, err
 	}
-	token, err := f.db.ShardIterator(ctx, *in.StreamArn, *in.ShardId, *in.ShardIteratorType, str(in.SequenceNumber))
+	token, err := f.db.ShardIterator(ctx, *in.StreamArn, *in.ShardId, *in.ShardIteratorType, member.Text(in.SequenceNumber))
 	if err != nil {
 		return nil, err
 	}
@@ -99,8 +100,8 @@ func (f *front) getShardIterator(ctx context.Context, _ identity.Caller, in *api
 var (
 	eventVersion = "1.1"
 	eventSource  = "aws:dynamodb"
-	theService   = api.Identity{PrincipalId: ptr("dynamodb.amazonaws.com"), Type: ptr("Service")}
-	eventNames   = map[stream.Event]*string{stream.Insert: ptr("INSERT"), stream.Modify: ptr("MODIFY"), stream.Remove: ptr("REMOVE")}
+	theService   = api.Identity{PrincipalId: new("dynamodb.amazonaws.com"), Type: new("Service")}
+	eventNames   = map[stream.Event]*string{stream.Insert: new("INSERT"), stream.Modify: new("MODIFY"), stream.Remove: new("REMOVE")}
 )
 
 func (f *front) getRecords(ctx context.Context, _ identity.Caller, in *api.GetRecordsInput) (*api.GetRecordsOutput, error) {

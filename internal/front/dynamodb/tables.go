@@ -7,6 +7,7 @@ import (
 
 	api "github.com/penstock-io/penstock/internal/awsapi/dynamodb"
 	"github.com/penstock-io/penstock/internal/fault"
+	"github.com/penstock-io/penstock/internal/front/member"
 	"github.com/penstock-io/penstock/internal/identity"
 	"github.com/penstock-io/penstock/internal/tables"
 	"github.com/penstock-io/penstock/internal/tables/item"
@@ -23,15 +24,15 @@ func (f *front) createTable(ctx context.Context, _ identity.Caller, in *api.Crea
 		return nil, err
 	}
 	spec := &tables.TableSpec{
-		Name: *in.TableName, Attributes: definitions(in.AttributeDefinitions), Keys: keyParts(in.KeySchema), Billing: str(in.BillingMode),
+		Name: *in.TableName, Attributes: definitions(in.AttributeDefinitions), Keys: keyParts(in.KeySchema), Billing: member.Text(in.BillingMode),
 		Throughput: throughput(in.ProvisionedThroughput), Limits: limits(in.OnDemandThroughput), Stream: streamSpec(in.StreamSpecification),
-		Class: str(in.TableClass), DeleteProtected: isTrue(in.DeletionProtectionEnabled), Policy: str(in.ResourcePolicy),
+		Class: member.Text(in.TableClass), DeleteProtected: member.True(in.DeletionProtectionEnabled), Policy: member.Text(in.ResourcePolicy),
 	}
-	if s := in.SSESpecification; s != nil && isTrue(s.Enabled) {
-		spec.Encryption, spec.EncryptionKey = api.SSETypeKms, str(s.KMSMasterKeyId)
+	if s := in.SSESpecification; s != nil && member.True(s.Enabled) {
+		spec.Encryption, spec.EncryptionKey = api.SSETypeKms, member.Text(s.KMSMasterKeyId)
 	}
 	for _, t := range in.Tags {
-		spec.Tags = append(spec.Tags, tag.Tag{Key: str(t.Key), Value: str(t.Value)})
+		spec.Tags = append(spec.Tags, tag.Tag{Key: member.Text(t.Key), Value: member.Text(t.Value)})
 	}
 	if in.LocalSecondaryIndexes != nil {
 		spec.Local = []tables.IndexSpec{}
@@ -53,7 +54,7 @@ func (f *front) createTable(ctx context.Context, _ identity.Caller, in *api.Crea
 		return nil, tagLimit(err)
 	}
 	d := f.description(s)
-	d.TableStatus = ptr(api.TableStatusCreating) // as on AWS; it is active by the time anyone asks
+	d.TableStatus = new(api.TableStatusCreating) // as on AWS; it is active by the time anyone asks
 	return &api.CreateTableOutput{TableDescription: d}, nil
 }
 
@@ -67,16 +68,16 @@ func (f *front) updateTable(ctx context.Context, _ identity.Caller, in *api.Upda
 		return nil, err
 	}
 	c := &tables.TableChange{
-		Table: *in.TableName, Attributes: definitions(in.AttributeDefinitions), Billing: str(in.BillingMode), Throughput: throughput(in.ProvisionedThroughput),
-		Stream: streamSpec(in.StreamSpecification), Class: str(in.TableClass), DeleteProtected: in.DeletionProtectionEnabled,
+		Table: *in.TableName, Attributes: definitions(in.AttributeDefinitions), Billing: member.Text(in.BillingMode), Throughput: throughput(in.ProvisionedThroughput),
+		Stream: streamSpec(in.StreamSpecification), Class: member.Text(in.TableClass), DeleteProtected: in.DeletionProtectionEnabled,
 	}
 	if in.OnDemandThroughput != nil {
-		c.Limits = ptr(limits(in.OnDemandThroughput))
+		c.Limits = new(limits(in.OnDemandThroughput))
 	}
 	if s := in.SSESpecification; s != nil {
-		c.Encryption = ptr("")
-		if isTrue(s.Enabled) {
-			c.Encryption, c.EncryptionKey = ptr(api.SSETypeKms), str(s.KMSMasterKeyId)
+		c.Encryption = new("")
+		if member.True(s.Enabled) {
+			c.Encryption, c.EncryptionKey = new(api.SSETypeKms), member.Text(s.KMSMasterKeyId)
 		}
 	}
 	for _, u := range in.GlobalSecondaryIndexUpdates {
@@ -91,7 +92,7 @@ func (f *front) updateTable(ctx context.Context, _ identity.Caller, in *api.Upda
 		return nil, err
 	}
 	d := f.description(s)
-	d.TableStatus = ptr(api.TableStatusUpdating)
+	d.TableStatus = new(api.TableStatusUpdating)
 	return &api.UpdateTableOutput{TableDescription: d}, nil
 }
 
@@ -100,15 +101,15 @@ func indexChange(u *api.GlobalSecondaryIndexUpdate) (tables.IndexChange, error) 
 	n := 0
 	if x := u.Create; x != nil {
 		n++
-		out.Create = ptr(indexSpec(x.IndexName, x.KeySchema, x.Projection, x.ProvisionedThroughput, x.OnDemandThroughput))
+		out.Create = new(indexSpec(x.IndexName, x.KeySchema, x.Projection, x.ProvisionedThroughput, x.OnDemandThroughput))
 	}
 	if x := u.Update; x != nil {
 		n++
-		out.Update = &tables.IndexSpec{Name: str(x.IndexName), Throughput: throughput(x.ProvisionedThroughput), Limits: limits(x.OnDemandThroughput)}
+		out.Update = &tables.IndexSpec{Name: member.Text(x.IndexName), Throughput: throughput(x.ProvisionedThroughput), Limits: limits(x.OnDemandThroughput)}
 	}
 	if x := u.Delete; x != nil {
 		n++
-		out.Delete = str(x.IndexName)
+		out.Delete = member.Text(x.IndexName)
 	}
 	if n != 1 {
 		return out, fault.New(fault.Invalid, tables.SubjectRequest, "One or more parameter values were invalid: One of GlobalSecondaryIndexUpdate.Update, "+
@@ -126,7 +127,7 @@ func (f *front) deleteTable(ctx context.Context, _ identity.Caller, in *api.Dele
 		return nil, err
 	}
 	d := f.description(s)
-	d.TableStatus = ptr(api.TableStatusDeleting)
+	d.TableStatus = new(api.TableStatusDeleting)
 	return &api.DeleteTableOutput{TableDescription: d}, nil
 }
 
@@ -152,13 +153,13 @@ func (f *front) listTables(ctx context.Context, _ identity.Caller, in *api.ListT
 	if err != nil {
 		return nil, err
 	}
-	names, more, err := f.db.ListTables(ctx, str(in.ExclusiveStartTableName), limit)
+	names, more, err := f.db.ListTables(ctx, member.Text(in.ExclusiveStartTableName), limit)
 	if err != nil {
 		return nil, err
 	}
 	out := &api.ListTablesOutput{TableNames: append([]string{}, names...)}
 	if more {
-		out.LastEvaluatedTableName = ptr(names[len(names)-1])
+		out.LastEvaluatedTableName = new(names[len(names)-1])
 	}
 	return out, nil
 }
@@ -166,7 +167,7 @@ func (f *front) listTables(ctx context.Context, _ identity.Caller, in *api.ListT
 func definitions(list []api.AttributeDefinition) []item.Definition {
 	var out []item.Definition
 	for _, d := range list {
-		out = append(out, item.Definition{Name: str(d.AttributeName), Type: item.TypeOf(str(d.AttributeType))})
+		out = append(out, item.Definition{Name: member.Text(d.AttributeName), Type: item.TypeOf(member.Text(d.AttributeType))})
 	}
 	return out
 }
@@ -174,7 +175,7 @@ func definitions(list []api.AttributeDefinition) []item.Definition {
 func keyParts(list []api.KeySchemaElement) []tables.KeyPart {
 	var out []tables.KeyPart
 	for _, k := range list {
-		out = append(out, tables.KeyPart{Name: str(k.AttributeName), Kind: str(k.KeyType)})
+		out = append(out, tables.KeyPart{Name: member.Text(k.AttributeName), Kind: member.Text(k.KeyType)})
 	}
 	return out
 }
@@ -204,58 +205,58 @@ func streamSpec(s *api.StreamSpecification) *tables.StreamSpec {
 	if s == nil {
 		return nil
 	}
-	return &tables.StreamSpec{Enabled: isTrue(s.StreamEnabled), View: stream.View(str(s.StreamViewType))}
+	return &tables.StreamSpec{Enabled: member.True(s.StreamEnabled), View: stream.View(member.Text(s.StreamViewType))}
 }
 
 func indexSpec(name *string, keys []api.KeySchemaElement, p *api.Projection, t *api.ProvisionedThroughput, o *api.OnDemandThroughput) tables.IndexSpec {
 	return tables.IndexSpec{
-		Name: str(name), Keys: keyParts(keys), Projection: str(p.ProjectionType), Include: p.NonKeyAttributes, Throughput: throughput(t), Limits: limits(o),
+		Name: member.Text(name), Keys: keyParts(keys), Projection: member.Text(p.ProjectionType), Include: p.NonKeyAttributes, Throughput: throughput(t), Limits: limits(o),
 	}
 }
 
 // description is a table as DescribeTable shows it.
 func (f *front) description(s tables.Status) *api.TableDescription {
 	d := &api.TableDescription{
-		TableName: ptr(s.Name), TableStatus: ptr(s.Status), CreationDateTime: timeOf(s.Created), TableArn: ptr(s.ARN), TableId: ptr(s.UUID),
-		TableSizeBytes: ptr(s.Bytes), ItemCount: ptr(s.Items), KeySchema: keySchema(s.Key), ProvisionedThroughput: provisioned(s.Throughput),
-		DeletionProtectionEnabled: ptr(s.DeleteProtected), OnDemandThroughput: onDemand(s.Limits), AttributeDefinitions: []api.AttributeDefinition{},
+		TableName: new(s.Name), TableStatus: new(s.Status), CreationDateTime: timeOf(s.Created), TableArn: new(s.ARN), TableId: new(s.UUID),
+		TableSizeBytes: new(s.Bytes), ItemCount: new(s.Items), KeySchema: keySchema(s.Key), ProvisionedThroughput: provisioned(s.Throughput),
+		DeletionProtectionEnabled: new(s.DeleteProtected), OnDemandThroughput: onDemand(s.Limits), AttributeDefinitions: []api.AttributeDefinition{},
 	}
 	sorted := slices.SortedFunc(slices.Values(s.Attributes), func(a, b item.Definition) int { return strings.Compare(a.Name, b.Name) })
 	for _, a := range sorted {
-		d.AttributeDefinitions = append(d.AttributeDefinitions, api.AttributeDefinition{AttributeName: ptr(a.Name), AttributeType: ptr(a.Type.String())})
+		d.AttributeDefinitions = append(d.AttributeDefinitions, api.AttributeDefinition{AttributeName: new(a.Name), AttributeType: new(a.Type.String())})
 	}
 	if s.OnDemandSince != 0 {
-		d.BillingModeSummary = &api.BillingModeSummary{BillingMode: ptr(s.Billing), LastUpdateToPayPerRequestDateTime: timeOf(s.OnDemandSince)}
+		d.BillingModeSummary = &api.BillingModeSummary{BillingMode: new(s.Billing), LastUpdateToPayPerRequestDateTime: timeOf(s.OnDemandSince)}
 	}
 	for _, x := range s.Local {
 		size := s.Sizes[x.Name]
 		d.LocalSecondaryIndexes = append(d.LocalSecondaryIndexes, api.LocalSecondaryIndexDescription{
-			IndexName: ptr(x.Name), KeySchema: keySchema(x.Key), Projection: projection(x), IndexArn: ptr(s.ARN + "/index/" + x.Name),
-			IndexSizeBytes: ptr(size.Bytes), ItemCount: ptr(size.Items),
+			IndexName: new(x.Name), KeySchema: keySchema(x.Key), Projection: projection(x), IndexArn: new(s.ARN + "/index/" + x.Name),
+			IndexSizeBytes: new(size.Bytes), ItemCount: new(size.Items),
 		})
 	}
 	for _, x := range s.Global {
 		size := s.Sizes[x.Name]
 		g := api.GlobalSecondaryIndexDescription{
-			IndexName: ptr(x.Name), KeySchema: keySchema(x.Key), Projection: projection(x), IndexArn: ptr(s.ARN + "/index/" + x.Name), IndexStatus: ptr(x.Status()),
-			IndexSizeBytes: ptr(size.Bytes), ItemCount: ptr(size.Items), ProvisionedThroughput: provisioned(x.Throughput), OnDemandThroughput: onDemand(x.Limits),
+			IndexName: new(x.Name), KeySchema: keySchema(x.Key), Projection: projection(x), IndexArn: new(s.ARN + "/index/" + x.Name), IndexStatus: new(x.Status()),
+			IndexSizeBytes: new(size.Bytes), ItemCount: new(size.Items), ProvisionedThroughput: provisioned(x.Throughput), OnDemandThroughput: onDemand(x.Limits),
 		}
 		if x.Filling {
-			g.Backfilling = ptr(true)
+			g.Backfilling = new(true)
 		}
 		d.GlobalSecondaryIndexes = append(d.GlobalSecondaryIndexes, g)
 	}
 	if s.StreamEnabled {
-		d.StreamSpecification = &api.StreamSpecification{StreamEnabled: ptr(true), StreamViewType: ptr(string(s.StreamView))}
+		d.StreamSpecification = &api.StreamSpecification{StreamEnabled: new(true), StreamViewType: new(string(s.StreamView))}
 	}
 	if s.StreamARN != "" {
-		d.LatestStreamArn, d.LatestStreamLabel = ptr(s.StreamARN), ptr(s.StreamLabel)
+		d.LatestStreamArn, d.LatestStreamLabel = new(s.StreamARN), new(s.StreamLabel)
 	}
 	if s.Encryption != "" {
-		d.SSEDescription = &api.SSEDescription{Status: ptr(api.SSEStatusEnabled), SSEType: ptr(s.Encryption), KMSMasterKeyArn: ptr(f.keyARN(s))}
+		d.SSEDescription = &api.SSEDescription{Status: new(api.SSEStatusEnabled), SSEType: new(s.Encryption), KMSMasterKeyArn: new(f.keyARN(s))}
 	}
 	if s.Class != "" {
-		d.TableClassSummary = &api.TableClassSummary{TableClass: ptr(s.Class), LastUpdateDateTime: timeOf(s.ClassSince)}
+		d.TableClassSummary = &api.TableClassSummary{TableClass: new(s.Class), LastUpdateDateTime: timeOf(s.ClassSince)}
 	}
 	return d
 }
@@ -276,20 +277,20 @@ func (f *front) keyARN(s tables.Status) string {
 }
 
 func keySchema(s item.Schema) []api.KeySchemaElement {
-	out := []api.KeySchemaElement{{AttributeName: ptr(s.Hash.Name), KeyType: ptr(api.KeyTypeHash)}}
+	out := []api.KeySchemaElement{{AttributeName: new(s.Hash.Name), KeyType: new(api.KeyTypeHash)}}
 	if s.HasRange() {
-		out = append(out, api.KeySchemaElement{AttributeName: ptr(s.Range.Name), KeyType: ptr(api.KeyTypeRange)})
+		out = append(out, api.KeySchemaElement{AttributeName: new(s.Range.Name), KeyType: new(api.KeyTypeRange)})
 	}
 	return out
 }
 
 func projection(x *tables.Index) *api.Projection {
-	return &api.Projection{ProjectionType: ptr(x.Projection), NonKeyAttributes: x.Include}
+	return &api.Projection{ProjectionType: new(x.Projection), NonKeyAttributes: x.Include}
 }
 
 func provisioned(t tables.Throughput) *api.ProvisionedThroughputDescription {
 	return &api.ProvisionedThroughputDescription{
-		ReadCapacityUnits: ptr(t.Read), WriteCapacityUnits: ptr(t.Write), NumberOfDecreasesToday: ptr(int64(0)),
+		ReadCapacityUnits: new(t.Read), WriteCapacityUnits: new(t.Write), NumberOfDecreasesToday: new(int64(0)),
 		LastIncreaseDateTime: timeOf(t.Increased), LastDecreaseDateTime: timeOf(t.Decreased),
 	}
 }
@@ -298,5 +299,5 @@ func onDemand(l tables.Limits) *api.OnDemandThroughput {
 	if l == (tables.Limits{}) {
 		return nil
 	}
-	return &api.OnDemandThroughput{MaxReadRequestUnits: ptr(l.Read), MaxWriteRequestUnits: ptr(l.Write)}
+	return &api.OnDemandThroughput{MaxReadRequestUnits: new(l.Read), MaxWriteRequestUnits: new(l.Write)}
 }

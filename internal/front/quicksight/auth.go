@@ -4,48 +4,49 @@ import (
 	"github.com/penstock-io/penstock/internal/action"
 	api "github.com/penstock-io/penstock/internal/awsapi/quicksight"
 	"github.com/penstock-io/penstock/internal/fault"
+	"github.com/penstock-io/penstock/internal/front/member"
 	"github.com/penstock-io/penstock/internal/secret"
 )
 
 // authIn is an authentication without its secret, and the secret. The union has exactly one member by the time it is
 // here; it must be the one of the type.
 func authIn(in *api.AuthConfig) (action.Auth, secret.Text, error) {
-	a := action.Auth{Type: action.AuthType(text(in.AuthenticationType))}
+	a := action.Auth{Type: action.AuthType(member.Text(in.AuthenticationType))}
 	m := in.AuthenticationMetadata
 	var password *string
 	var given action.AuthType
 	switch {
 	case m.BasicAuthConnectionMetadata != nil:
 		b := m.BasicAuthConnectionMetadata
-		given, a.BaseEndpoint, a.Username, password = action.Basic, text(b.BaseEndpoint), text(b.Username), b.Password
+		given, a.BaseEndpoint, a.Username, password = action.Basic, member.Text(b.BaseEndpoint), member.Text(b.Username), b.Password
 	case m.ApiKeyConnectionMetadata != nil:
 		k := m.ApiKeyConnectionMetadata
-		given, a.BaseEndpoint, a.Email, password = action.APIKey, text(k.BaseEndpoint), text(k.Email), k.ApiKey
+		given, a.BaseEndpoint, a.Email, password = action.APIKey, member.Text(k.BaseEndpoint), member.Text(k.Email), k.ApiKey
 	case m.NoneConnectionMetadata != nil:
-		given, a.BaseEndpoint = action.None, text(m.NoneConnectionMetadata.BaseEndpoint)
+		given, a.BaseEndpoint = action.None, member.Text(m.NoneConnectionMetadata.BaseEndpoint)
 	case m.IamConnectionMetadata != nil:
-		given, a.RoleARN = action.IAM, text(m.IamConnectionMetadata.RoleArn)
+		given, a.RoleARN = action.IAM, member.Text(m.IamConnectionMetadata.RoleArn)
 	case m.ClientCredentialsGrantMetadata != nil:
 		g := m.ClientCredentialsGrantMetadata
-		given, a.BaseEndpoint, a.CredentialsSource = action.ClientCredentials, text(g.BaseEndpoint), text(g.ClientCredentialsSource)
+		given, a.BaseEndpoint, a.CredentialsSource = action.ClientCredentials, member.Text(g.BaseEndpoint), member.Text(g.ClientCredentialsSource)
 		if g.ClientCredentialsDetails == nil {
 			return a, secret.Text{}, noDetails("ClientCredentialsDetails")
 		}
 		d := g.ClientCredentialsDetails.ClientCredentialsGrantDetails
-		a.ClientID, a.TokenEndpoint, password = text(d.ClientId), text(d.TokenEndpoint), d.ClientSecret
+		a.ClientID, a.TokenEndpoint, password = member.Text(d.ClientId), member.Text(d.TokenEndpoint), d.ClientSecret
 	default:
 		g := m.AuthorizationCodeGrantMetadata
-		given, a.BaseEndpoint, a.RedirectURL, a.CredentialsSource = action.AuthorizationCode, text(g.BaseEndpoint), text(g.RedirectUrl), text(g.AuthorizationCodeGrantCredentialsSource)
+		given, a.BaseEndpoint, a.RedirectURL, a.CredentialsSource = action.AuthorizationCode, member.Text(g.BaseEndpoint), member.Text(g.RedirectUrl), member.Text(g.AuthorizationCodeGrantCredentialsSource)
 		if g.AuthorizationCodeGrantCredentialsDetails == nil {
 			return a, secret.Text{}, noDetails("AuthorizationCodeGrantCredentialsDetails")
 		}
 		d := g.AuthorizationCodeGrantCredentialsDetails.AuthorizationCodeGrantDetails
-		a.ClientID, a.TokenEndpoint, a.AuthorizationEndpoint, password = text(d.ClientId), text(d.TokenEndpoint), text(d.AuthorizationEndpoint), d.ClientSecret
+		a.ClientID, a.TokenEndpoint, a.AuthorizationEndpoint, password = member.Text(d.ClientId), member.Text(d.TokenEndpoint), member.Text(d.AuthorizationEndpoint), d.ClientSecret
 	}
 	if given != a.Type {
 		return a, secret.Text{}, fault.New(fault.Invalid, action.SubjectAuth, "AuthenticationType is %s and AuthenticationMetadata holds what belongs to %s; they must be of one kind", a.Type, given)
 	}
-	return a, secret.NewText(text(password)), nil
+	return a, secret.NewText(member.Text(password)), nil
 }
 
 // noDetails is the fault of an OAuth client that is not named. The model lets it be left out; nothing could sign in
@@ -62,21 +63,21 @@ func authOut(c *action.Connector) *api.ReadAuthConfig {
 	case action.Basic:
 		m.BasicAuthConnectionMetadata = &api.ReadBasicAuthConnectionMetadata{BaseEndpoint: &a.BaseEndpoint, Username: &a.Username}
 	case action.APIKey:
-		m.ApiKeyConnectionMetadata = &api.ReadAPIKeyConnectionMetadata{BaseEndpoint: &a.BaseEndpoint, Email: some(a.Email)}
+		m.ApiKeyConnectionMetadata = &api.ReadAPIKeyConnectionMetadata{BaseEndpoint: &a.BaseEndpoint, Email: member.Some(a.Email)}
 	case action.None:
 		m.NoneConnectionMetadata = &api.ReadNoneConnectionMetadata{BaseEndpoint: &a.BaseEndpoint}
 	case action.IAM:
 		m.IamConnectionMetadata = &api.ReadIamConnectionMetadata{RoleArn: &a.RoleARN, SourceArn: &c.ARN}
 	case action.ClientCredentials:
 		m.ClientCredentialsGrantMetadata = &api.ReadClientCredentialsGrantMetadata{
-			BaseEndpoint: &a.BaseEndpoint, ClientCredentialsSource: some(a.CredentialsSource),
+			BaseEndpoint: &a.BaseEndpoint, ClientCredentialsSource: member.Some(a.CredentialsSource),
 			ReadClientCredentialsDetails: &api.ReadClientCredentialsDetails{
 				ReadClientCredentialsGrantDetails: &api.ReadClientCredentialsGrantDetails{ClientId: &a.ClientID, TokenEndpoint: &a.TokenEndpoint},
 			},
 		}
 	case action.AuthorizationCode:
 		m.AuthorizationCodeGrantMetadata = &api.ReadAuthorizationCodeGrantMetadata{
-			BaseEndpoint: &a.BaseEndpoint, RedirectUrl: &a.RedirectURL, AuthorizationCodeGrantCredentialsSource: some(a.CredentialsSource),
+			BaseEndpoint: &a.BaseEndpoint, RedirectUrl: &a.RedirectURL, AuthorizationCodeGrantCredentialsSource: member.Some(a.CredentialsSource),
 			ReadAuthorizationCodeGrantCredentialsDetails: &api.ReadAuthorizationCodeGrantCredentialsDetails{
 				ReadAuthorizationCodeGrantDetails: &api.ReadAuthorizationCodeGrantDetails{ClientId: &a.ClientID, TokenEndpoint: &a.TokenEndpoint, AuthorizationEndpoint: &a.AuthorizationEndpoint},
 			},

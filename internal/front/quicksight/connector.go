@@ -6,6 +6,7 @@ import (
 	"github.com/penstock-io/penstock/internal/action"
 	api "github.com/penstock-io/penstock/internal/awsapi/quicksight"
 	"github.com/penstock-io/penstock/internal/fault"
+	"github.com/penstock-io/penstock/internal/front/member"
 	"github.com/penstock-io/penstock/internal/identity"
 )
 
@@ -14,8 +15,8 @@ func (f *Front) createConnector(ctx context.Context, caller identity.Caller, in 
 	if err != nil {
 		return nil, err
 	}
-	c, err := f.actions.Create(ctx, caller, text(in.AwsAccountId), action.CreateParams{
-		Settings: settings, ID: text(in.ActionConnectorId), Type: action.Type(text(in.Type)), Permissions: permissionsIn(in.Permissions), Tags: tagsIn(in.Tags),
+	c, err := f.actions.Create(ctx, caller, member.Text(in.AwsAccountId), action.CreateParams{
+		Settings: settings, ID: member.Text(in.ActionConnectorId), Type: action.Type(member.Text(in.Type)), Permissions: permissionsIn(in.Permissions), Tags: tagsIn(in.Tags),
 	})
 	if err != nil {
 		return nil, err
@@ -28,7 +29,7 @@ func (f *Front) updateConnector(ctx context.Context, caller identity.Caller, in 
 	if err != nil {
 		return nil, err
 	}
-	c, err := f.actions.Update(ctx, caller, text(in.AwsAccountId), text(in.ActionConnectorId), settings)
+	c, err := f.actions.Update(ctx, caller, member.Text(in.AwsAccountId), member.Text(in.ActionConnectorId), settings)
 	if err != nil {
 		return nil, err
 	}
@@ -36,13 +37,13 @@ func (f *Front) updateConnector(ctx context.Context, caller identity.Caller, in 
 }
 
 func (f *Front) describeConnector(ctx context.Context, caller identity.Caller, in *api.DescribeActionConnectorRequest) (*api.DescribeActionConnectorResponse, error) {
-	c, err := f.actions.Get(ctx, caller, text(in.AwsAccountId), text(in.ActionConnectorId))
+	c, err := f.actions.Get(ctx, caller, member.Text(in.AwsAccountId), member.Text(in.ActionConnectorId))
 	if err != nil {
 		return nil, err
 	}
 	out := &api.ActionConnector{
-		Arn: &c.ARN, ActionConnectorId: &c.ID, Type: (*string)(&c.Type), Name: &c.Name, Description: some(c.Description), CreatedTime: &c.Created, LastUpdatedTime: &c.Updated,
-		Status: status(&c), Error: problem(&c), AuthenticationConfig: authOut(&c), VpcConnectionArn: some(c.VPCConnectionARN),
+		Arn: &c.ARN, ActionConnectorId: &c.ID, Type: (*string)(&c.Type), Name: &c.Name, Description: member.Some(c.Description), CreatedTime: &c.Created, LastUpdatedTime: &c.Updated,
+		Status: status(&c), Error: problem(&c), AuthenticationConfig: authOut(&c), VpcConnectionArn: member.Some(c.VPCConnectionARN),
 	}
 	if c.Restricted {
 		out.EnabledActions = c.EnabledActions
@@ -54,7 +55,7 @@ func (f *Front) describeConnector(ctx context.Context, caller identity.Caller, i
 }
 
 func (f *Front) deleteConnector(ctx context.Context, caller identity.Caller, in *api.DeleteActionConnectorRequest) (*api.DeleteActionConnectorResponse, error) {
-	c, err := f.actions.Delete(ctx, caller, text(in.AwsAccountId), text(in.ActionConnectorId))
+	c, err := f.actions.Delete(ctx, caller, member.Text(in.AwsAccountId), member.Text(in.ActionConnectorId))
 	if err != nil {
 		return nil, err
 	}
@@ -62,11 +63,11 @@ func (f *Front) deleteConnector(ctx context.Context, caller identity.Caller, in 
 }
 
 func (f *Front) listConnectors(ctx context.Context, caller identity.Caller, in *api.ListActionConnectorsRequest) (*api.ListActionConnectorsResponse, error) {
-	list, next, err := f.actions.List(ctx, caller, text(in.AwsAccountId), text(in.NextToken), number(in.MaxResults))
+	list, next, err := f.actions.List(ctx, caller, member.Text(in.AwsAccountId), member.Text(in.NextToken), member.Number(in.MaxResults))
 	if err != nil {
 		return nil, err
 	}
-	return &api.ListActionConnectorsResponse{ActionConnectorSummaries: summaries(list), NextToken: some(next), RequestId: requestID(ctx), Status: ok()}, nil
+	return &api.ListActionConnectorsResponse{ActionConnectorSummaries: summaries(list), NextToken: member.Some(next), RequestId: requestID(ctx), Status: ok()}, nil
 }
 
 // filters says what the names of search filters stand for. There are no groups to look into, so that a direct owner
@@ -84,17 +85,17 @@ var filters = map[string]action.Field{
 func (f *Front) searchConnectors(ctx context.Context, caller identity.Caller, in *api.SearchActionConnectorsRequest) (*api.SearchActionConnectorsResponse, error) {
 	var filter action.Filter
 	for _, x := range in.Filters { // at most one
-		filter = action.Filter{By: filters[text(x.Name)], Like: text(x.Operator) == api.FilterOperatorStringLike, Value: text(x.Value)}
+		filter = action.Filter{By: filters[member.Text(x.Name)], Like: member.Text(x.Operator) == api.FilterOperatorStringLike, Value: member.Text(x.Value)}
 	}
-	list, next, err := f.actions.Search(ctx, caller, text(in.AwsAccountId), filter, text(in.NextToken), number(in.MaxResults))
+	list, next, err := f.actions.Search(ctx, caller, member.Text(in.AwsAccountId), filter, member.Text(in.NextToken), member.Number(in.MaxResults))
 	if err != nil {
 		return nil, err
 	}
-	return &api.SearchActionConnectorsResponse{ActionConnectorSummaries: summaries(list), NextToken: some(next), RequestId: requestID(ctx), Status: ok()}, nil
+	return &api.SearchActionConnectorsResponse{ActionConnectorSummaries: summaries(list), NextToken: member.Some(next), RequestId: requestID(ctx), Status: ok()}, nil
 }
 
 func (f *Front) describePermissions(ctx context.Context, caller identity.Caller, in *api.DescribeActionConnectorPermissionsRequest) (*api.DescribeActionConnectorPermissionsResponse, error) {
-	c, err := f.actions.Permissions(ctx, caller, text(in.AwsAccountId), text(in.ActionConnectorId))
+	c, err := f.actions.Permissions(ctx, caller, member.Text(in.AwsAccountId), member.Text(in.ActionConnectorId))
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +103,7 @@ func (f *Front) describePermissions(ctx context.Context, caller identity.Caller,
 }
 
 func (f *Front) updatePermissions(ctx context.Context, caller identity.Caller, in *api.UpdateActionConnectorPermissionsRequest) (*api.UpdateActionConnectorPermissionsResponse, error) {
-	c, err := f.actions.UpdatePermissions(ctx, caller, text(in.AwsAccountId), text(in.ActionConnectorId), permissionsIn(in.GrantPermissions), permissionsIn(in.RevokePermissions))
+	c, err := f.actions.UpdatePermissions(ctx, caller, member.Text(in.AwsAccountId), member.Text(in.ActionConnectorId), permissionsIn(in.GrantPermissions), permissionsIn(in.RevokePermissions))
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +112,7 @@ func (f *Front) updatePermissions(ctx context.Context, caller identity.Caller, i
 
 func settingsIn(name, description *string, auth *api.AuthConfig, vpc *string, enabled []string) (action.Settings, error) {
 	a, password, err := authIn(auth)
-	s := action.Settings{Name: text(name), Description: text(description), Auth: a, Secret: password, VPCConnectionARN: text(vpc)}
+	s := action.Settings{Name: member.Text(name), Description: member.Text(description), Auth: a, Secret: password, VPCConnectionARN: member.Text(vpc)}
 	if enabled != nil {
 		s.EnabledActions = &enabled
 	}
@@ -145,7 +146,7 @@ func summaries(list []action.Connector) []api.ActionConnectorSummary {
 func permissionsIn(list []api.ResourcePermission) []action.Permission {
 	out := make([]action.Permission, len(list))
 	for n, p := range list {
-		out[n] = action.Permission{Principal: text(p.Principal), Actions: p.Actions}
+		out[n] = action.Permission{Principal: member.Text(p.Principal), Actions: p.Actions}
 	}
 	return out
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/penstock-io/penstock/internal/action"
 	api "github.com/penstock-io/penstock/internal/awsapi/quicksight"
+	"github.com/penstock-io/penstock/internal/front/member"
 	"github.com/penstock-io/penstock/internal/tag"
 	"github.com/penstock-io/penstock/internal/wire"
 )
@@ -49,39 +50,16 @@ func (f *Front) Service() *wire.Service {
 	return s
 }
 
-// text is a string member, empty when absent.
-func text(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
-}
-
-// some is the way out of a string that is left out when empty.
-func some(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
-}
-
-func number(n *int32) *int {
-	if n == nil {
-		return nil
-	}
-	return new(int(*n))
-}
-
 // ok is the Status of every answer: the HTTP status, in the body too, where older clients read it.
 func ok() *int32 { return new(int32(http.StatusOK)) }
 
 // requestID is the RequestId of every answer.
-func requestID(ctx context.Context) *string { return some(wire.RequestID(ctx)) }
+func requestID(ctx context.Context) *string { return member.Some(wire.RequestID(ctx)) }
 
 func tagsIn(list []api.Tag) []tag.Tag {
 	out := make([]tag.Tag, len(list))
 	for n, t := range list {
-		out[n] = tag.Tag{Key: text(t.Key), Value: text(t.Value)}
+		out[n] = tag.Tag{Key: member.Text(t.Key), Value: member.Text(t.Value)}
 	}
 	return out
 }

@@ -7,13 +7,14 @@ import (
 
 	"github.com/penstock-io/penstock/internal/action"
 	api "github.com/penstock-io/penstock/internal/awsapi/quicksight"
+	"github.com/penstock-io/penstock/internal/front/member"
 	"github.com/penstock-io/penstock/internal/identity"
 	"github.com/penstock-io/penstock/internal/tag"
 )
 
 func (f *Front) createVPC(ctx context.Context, caller identity.Caller, in *api.CreateVPCConnectionRequest) (*api.CreateVPCConnectionResponse, error) {
-	v, err := f.actions.CreateVPC(ctx, caller, text(in.AwsAccountId), text(in.VPCConnectionId), action.VPCSettings{
-		Name: text(in.Name), SubnetIDs: in.SubnetIds, SecurityGroupIDs: in.SecurityGroupIds, DNSResolvers: in.DnsResolvers, RoleARN: text(in.RoleArn),
+	v, err := f.actions.CreateVPC(ctx, caller, member.Text(in.AwsAccountId), member.Text(in.VPCConnectionId), action.VPCSettings{
+		Name: member.Text(in.Name), SubnetIDs: in.SubnetIds, SecurityGroupIDs: in.SecurityGroupIds, DNSResolvers: in.DnsResolvers, RoleARN: member.Text(in.RoleArn),
 	}, tagsIn(in.Tags))
 	if err != nil {
 		return nil, err
@@ -24,8 +25,8 @@ func (f *Front) createVPC(ctx context.Context, caller identity.Caller, in *api.C
 }
 
 func (f *Front) updateVPC(ctx context.Context, caller identity.Caller, in *api.UpdateVPCConnectionRequest) (*api.UpdateVPCConnectionResponse, error) {
-	v, err := f.actions.UpdateVPC(ctx, caller, text(in.AwsAccountId), text(in.VPCConnectionId), action.VPCSettings{
-		Name: text(in.Name), SubnetIDs: in.SubnetIds, SecurityGroupIDs: in.SecurityGroupIds, DNSResolvers: in.DnsResolvers, RoleARN: text(in.RoleArn),
+	v, err := f.actions.UpdateVPC(ctx, caller, member.Text(in.AwsAccountId), member.Text(in.VPCConnectionId), action.VPCSettings{
+		Name: member.Text(in.Name), SubnetIDs: in.SubnetIds, SecurityGroupIDs: in.SecurityGroupIds, DNSResolvers: in.DnsResolvers, RoleARN: member.Text(in.RoleArn),
 	})
 	if err != nil {
 		return nil, err
@@ -36,7 +37,7 @@ func (f *Front) updateVPC(ctx context.Context, caller identity.Caller, in *api.U
 }
 
 func (f *Front) describeVPC(ctx context.Context, caller identity.Caller, in *api.DescribeVPCConnectionRequest) (*api.DescribeVPCConnectionResponse, error) {
-	v, err := f.actions.VPC(ctx, caller, text(in.AwsAccountId), text(in.VPCConnectionId))
+	v, err := f.actions.VPC(ctx, caller, member.Text(in.AwsAccountId), member.Text(in.VPCConnectionId))
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +46,7 @@ func (f *Front) describeVPC(ctx context.Context, caller identity.Caller, in *api
 }
 
 func (f *Front) deleteVPC(ctx context.Context, caller identity.Caller, in *api.DeleteVPCConnectionRequest) (*api.DeleteVPCConnectionResponse, error) {
-	v, err := f.actions.DeleteVPC(ctx, caller, text(in.AwsAccountId), text(in.VPCConnectionId))
+	v, err := f.actions.DeleteVPC(ctx, caller, member.Text(in.AwsAccountId), member.Text(in.VPCConnectionId))
 	if err != nil {
 		return nil, err
 	}
@@ -56,11 +57,11 @@ func (f *Front) deleteVPC(ctx context.Context, caller identity.Caller, in *api.D
 }
 
 func (f *Front) listVPCs(ctx context.Context, caller identity.Caller, in *api.ListVPCConnectionsRequest) (*api.ListVPCConnectionsResponse, error) {
-	list, next, err := f.actions.ListVPCs(ctx, caller, text(in.AwsAccountId), text(in.NextToken), number(in.MaxResults))
+	list, next, err := f.actions.ListVPCs(ctx, caller, member.Text(in.AwsAccountId), member.Text(in.NextToken), member.Number(in.MaxResults))
 	if err != nil {
 		return nil, err
 	}
-	out := &api.ListVPCConnectionsResponse{VPCConnectionSummaries: make([]api.VPCConnectionSummary, len(list)), NextToken: some(next), RequestId: requestID(ctx), Status: ok()}
+	out := &api.ListVPCConnectionsResponse{VPCConnectionSummaries: make([]api.VPCConnectionSummary, len(list)), NextToken: member.Some(next), RequestId: requestID(ctx), Status: ok()}
 	for n := range list {
 		out.VPCConnectionSummaries[n] = vpcOut(&list[n])
 	}
@@ -86,21 +87,21 @@ func vpcOut(v *action.VPCConnection) api.VPCConnectionSummary {
 }
 
 func (f *Front) tagResource(ctx context.Context, caller identity.Caller, in *api.TagResourceRequest) (*api.TagResourceResponse, error) {
-	if err := f.actions.AddTags(ctx, caller, text(in.ResourceArn), tagsIn(in.Tags)); err != nil {
+	if err := f.actions.AddTags(ctx, caller, member.Text(in.ResourceArn), tagsIn(in.Tags)); err != nil {
 		return nil, err
 	}
 	return &api.TagResourceResponse{RequestId: requestID(ctx), Status: ok()}, nil
 }
 
 func (f *Front) untagResource(ctx context.Context, caller identity.Caller, in *api.UntagResourceRequest) (*api.UntagResourceResponse, error) {
-	if err := f.actions.RemoveTags(ctx, caller, text(in.ResourceArn), in.TagKeys); err != nil {
+	if err := f.actions.RemoveTags(ctx, caller, member.Text(in.ResourceArn), in.TagKeys); err != nil {
 		return nil, err
 	}
 	return &api.UntagResourceResponse{RequestId: requestID(ctx), Status: ok()}, nil
 }
 
 func (f *Front) listTags(ctx context.Context, caller identity.Caller, in *api.ListTagsForResourceRequest) (*api.ListTagsForResourceResponse, error) {
-	tags, err := f.actions.Tags(ctx, caller, text(in.ResourceArn))
+	tags, err := f.actions.Tags(ctx, caller, member.Text(in.ResourceArn))
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 
 	api "github.com/penstock-io/penstock/internal/awsapi/redshift"
 	"github.com/penstock-io/penstock/internal/fault"
+	"github.com/penstock-io/penstock/internal/front/member"
 	"github.com/penstock-io/penstock/internal/identity"
 	"github.com/penstock-io/penstock/internal/secret"
 	"github.com/penstock-io/penstock/internal/warehouses"
@@ -27,14 +28,14 @@ func (f *Front) createCluster(ctx context.Context, caller identity.Caller, in *a
 		return nil, err
 	}
 	c, err := f.warehouses.CreateCluster(ctx, warehouses.CreateClusterParams{
-		Identifier: text(in.ClusterIdentifier), NodeType: text(in.NodeType), ClusterType: text(in.ClusterType), NumberOfNodes: number(in.NumberOfNodes),
-		MasterUsername: text(in.MasterUsername), MasterPassword: secret.NewText(text(in.MasterUserPassword)), ManagePassword: truth(in.ManageMasterPassword),
-		Database: text(in.DBName), Port: number(in.Port), Encrypted: in.Encrypted, KMSKeyID: text(in.KmsKeyId), PubliclyAccessible: in.PubliclyAccessible,
-		AllowVersionUpgrade: in.AllowVersionUpgrade, EnhancedVPCRouting: in.EnhancedVpcRouting, MultiAZ: in.MultiAZ, Version: text(in.ClusterVersion),
-		AvailabilityZone: text(in.AvailabilityZone), MaintenanceWindow: text(in.PreferredMaintenanceWindow), MaintenanceTrack: text(in.MaintenanceTrackName),
-		SubnetGroup: text(in.ClusterSubnetGroupName), ParameterGroup: text(in.ClusterParameterGroupName), IPAddressType: text(in.IpAddressType),
-		DefaultIAMRole: text(in.DefaultIamRoleArn), AquaStatus: text(in.AquaConfigurationStatus),
-		SnapshotRetention: number(in.AutomatedSnapshotRetentionPeriod), ManualSnapshotRetention: number(in.ManualSnapshotRetentionPeriod),
+		Identifier: member.Text(in.ClusterIdentifier), NodeType: member.Text(in.NodeType), ClusterType: member.Text(in.ClusterType), NumberOfNodes: member.Number(in.NumberOfNodes),
+		MasterUsername: member.Text(in.MasterUsername), MasterPassword: secret.NewText(member.Text(in.MasterUserPassword)), ManagePassword: member.True(in.ManageMasterPassword),
+		Database: member.Text(in.DBName), Port: member.Number(in.Port), Encrypted: in.Encrypted, KMSKeyID: member.Text(in.KmsKeyId), PubliclyAccessible: in.PubliclyAccessible,
+		AllowVersionUpgrade: in.AllowVersionUpgrade, EnhancedVPCRouting: in.EnhancedVpcRouting, MultiAZ: in.MultiAZ, Version: member.Text(in.ClusterVersion),
+		AvailabilityZone: member.Text(in.AvailabilityZone), MaintenanceWindow: member.Text(in.PreferredMaintenanceWindow), MaintenanceTrack: member.Text(in.MaintenanceTrackName),
+		SubnetGroup: member.Text(in.ClusterSubnetGroupName), ParameterGroup: member.Text(in.ClusterParameterGroupName), IPAddressType: member.Text(in.IpAddressType),
+		DefaultIAMRole: member.Text(in.DefaultIamRoleArn), AquaStatus: member.Text(in.AquaConfigurationStatus),
+		SnapshotRetention: member.Number(in.AutomatedSnapshotRetentionPeriod), ManualSnapshotRetention: member.Number(in.ManualSnapshotRetentionPeriod),
 		SecurityGroups: in.ClusterSecurityGroups, VPCSecurityGroups: in.VpcSecurityGroupIds, IAMRoles: in.IamRoles, Tags: tagsIn(in.Tags),
 	})
 	if err != nil {
@@ -54,14 +55,14 @@ func (f *Front) modifyCluster(ctx context.Context, caller identity.Caller, in *a
 		return nil, err
 	}
 	c, err := f.warehouses.ModifyCluster(ctx, warehouses.ModifyClusterParams{
-		Identifier: text(in.ClusterIdentifier), NewIdentifier: wanted(in.NewClusterIdentifier), NodeType: wanted(in.NodeType), ClusterType: wanted(in.ClusterType),
-		NumberOfNodes: number(in.NumberOfNodes), MasterPassword: secret.NewText(text(in.MasterUserPassword)), ManagePassword: in.ManageMasterPassword,
-		Port: number(in.Port), Encrypted: in.Encrypted, KMSKeyID: wanted(in.KmsKeyId), PubliclyAccessible: in.PubliclyAccessible,
+		Identifier: member.Text(in.ClusterIdentifier), NewIdentifier: wanted(in.NewClusterIdentifier), NodeType: wanted(in.NodeType), ClusterType: wanted(in.ClusterType),
+		NumberOfNodes: member.Number(in.NumberOfNodes), MasterPassword: secret.NewText(member.Text(in.MasterUserPassword)), ManagePassword: in.ManageMasterPassword,
+		Port: member.Number(in.Port), Encrypted: in.Encrypted, KMSKeyID: wanted(in.KmsKeyId), PubliclyAccessible: in.PubliclyAccessible,
 		AllowVersionUpgrade: in.AllowVersionUpgrade, EnhancedVPCRouting: in.EnhancedVpcRouting, MultiAZ: in.MultiAZ, Version: wanted(in.ClusterVersion),
 		AvailabilityZone: wanted(in.AvailabilityZone), MaintenanceWindow: wanted(in.PreferredMaintenanceWindow), MaintenanceTrack: wanted(in.MaintenanceTrackName),
 		ParameterGroup: wanted(in.ClusterParameterGroupName), IPAddressType: wanted(in.IpAddressType),
-		SnapshotRetention: number(in.AutomatedSnapshotRetentionPeriod), ManualSnapshotRetention: number(in.ManualSnapshotRetentionPeriod),
-		SecurityGroups: list(in.ClusterSecurityGroups), VPCSecurityGroups: list(in.VpcSecurityGroupIds),
+		SnapshotRetention: member.Number(in.AutomatedSnapshotRetentionPeriod), ManualSnapshotRetention: member.Number(in.ManualSnapshotRetentionPeriod),
+		SecurityGroups: member.List(in.ClusterSecurityGroups), VPCSecurityGroups: member.List(in.VpcSecurityGroupIds),
 	})
 	if err != nil {
 		return nil, err
@@ -80,14 +81,14 @@ type wish struct {
 func refuse(wishes []wish, relocation, extraCompute *bool) error {
 	for _, w := range wishes {
 		switch {
-		case text(w.value) == "":
+		case member.Text(w.value) == "":
 		case w.kind == fault.NotFound:
 			return fault.New(w.kind, w.subject, "there is no %s %q: an embedded data warehouse has none; leave it out", w.subject, *w.value)
 		default:
 			return fault.New(w.kind, w.subject, "%q asks for something that an embedded data warehouse does not offer (a key for a managed password, a catalog, sample data); leave it out", *w.value)
 		}
 	}
-	if truth(relocation) || truth(extraCompute) {
+	if member.True(relocation) || member.True(extraCompute) {
 		return fault.New(fault.Unsupported, subjectOption, "an embedded data warehouse has neither Availability Zones to move between nor extra compute; leave AvailabilityZoneRelocation and ExtraComputeForAutomaticOptimization out, or false")
 	}
 	return nil
@@ -95,20 +96,18 @@ func refuse(wishes []wish, relocation, extraCompute *bool) error {
 
 // wanted is a setting that changes, where given; an empty one stays as it is.
 func wanted(s *string) *string {
-	if text(s) == "" {
+	if member.Text(s) == "" {
 		return nil
 	}
 	return s
 }
-
-func truth(b *bool) bool { return b != nil && *b }
 
 func (f *Front) deleteCluster(ctx context.Context, caller identity.Caller, in *api.DeleteClusterMessage) (*api.DeleteClusterResult, error) {
 	if days := in.FinalClusterSnapshotRetentionPeriod; days != nil && (*days < -1 || *days == 0 || *days > 3653) {
 		return nil, fault.New(fault.Invalid, warehouses.SubjectRetention, "the retention period of the final snapshot is %d days; it must be -1, for ever, or 1 to 3653", *days)
 	}
 	c, err := f.warehouses.DeleteCluster(ctx, warehouses.DeleteClusterParams{
-		Identifier: text(in.ClusterIdentifier), SkipFinalSnapshot: truth(in.SkipFinalClusterSnapshot), FinalSnapshot: text(in.FinalClusterSnapshotIdentifier),
+		Identifier: member.Text(in.ClusterIdentifier), SkipFinalSnapshot: member.True(in.SkipFinalClusterSnapshot), FinalSnapshot: member.Text(in.FinalClusterSnapshotIdentifier),
 	})
 	if err != nil {
 		return nil, err
@@ -121,12 +120,12 @@ func (f *Front) describeClusters(ctx context.Context, caller identity.Caller, in
 		return nil, err
 	}
 	page, err := f.warehouses.Clusters(ctx, warehouses.ListClustersParams{
-		Identifier: text(in.ClusterIdentifier), TagKeys: in.TagKeys, TagValues: in.TagValues, Marker: text(in.Marker), MaxRecords: number(in.MaxRecords),
+		Identifier: member.Text(in.ClusterIdentifier), TagKeys: in.TagKeys, TagValues: in.TagValues, Marker: member.Text(in.Marker), MaxRecords: member.Number(in.MaxRecords),
 	})
 	if err != nil {
 		return nil, err
 	}
-	out := &api.ClustersMessage{Marker: some(&page.Marker), Clusters: make([]api.Cluster, len(page.Clusters))}
+	out := &api.ClustersMessage{Marker: member.Some(page.Marker), Clusters: make([]api.Cluster, len(page.Clusters))}
 	for n := range page.Clusters {
 		out.Clusters[n] = *f.cluster(caller, &page.Clusters[n])
 	}
@@ -135,7 +134,7 @@ func (f *Front) describeClusters(ctx context.Context, caller identity.Caller, in
 
 // describeLoggingStatus says that no audit log is delivered, which is so: nothing here can be told to.
 func (f *Front) describeLoggingStatus(ctx context.Context, _ identity.Caller, in *api.DescribeLoggingStatusMessage) (*api.LoggingStatus, error) {
-	if _, err := f.warehouses.ByCluster(ctx, text(in.ClusterIdentifier)); err != nil {
+	if _, err := f.warehouses.ByCluster(ctx, member.Text(in.ClusterIdentifier)); err != nil {
 		return nil, err
 	}
 	return &api.LoggingStatus{LoggingEnabled: new(false)}, nil
@@ -148,12 +147,12 @@ func (f *Front) cluster(caller identity.Caller, c *warehouses.ClusterInfo) *api.
 		ClusterIdentifier: &c.Identifier, NodeType: &c.NodeType, MasterUsername: &c.MasterUsername, DBName: &c.Database,
 		ClusterStatus: new(c.Status()), ClusterAvailabilityStatus: new(c.Availability()), ClusterCreateTime: &c.Created,
 		ClusterNamespaceArn: &c.NamespaceARN, ClusterVersion: &c.Version, NumberOfNodes: new(int32(c.NumberOfNodes)),
-		Encrypted: &c.Encrypted, KmsKeyId: some(&c.KMSKeyID), PubliclyAccessible: &c.PubliclyAccessible,
+		Encrypted: &c.Encrypted, KmsKeyId: member.Some(c.KMSKeyID), PubliclyAccessible: &c.PubliclyAccessible,
 		AllowVersionUpgrade: &c.AllowVersionUpgrade, EnhancedVpcRouting: &c.EnhancedVPCRouting, MultiAZ: new(enabled(c.MultiAZ)),
 		AvailabilityZone: &c.AvailabilityZone, AvailabilityZoneRelocationStatus: new("disabled"),
 		PreferredMaintenanceWindow: new(strings.ToLower(c.MaintenanceWindow)), MaintenanceTrackName: &c.MaintenanceTrack,
 		AutomatedSnapshotRetentionPeriod: new(int32(c.SnapshotRetention)), ManualSnapshotRetentionPeriod: new(int32(c.ManualSnapshotRetention)),
-		ClusterSubnetGroupName: &c.SubnetGroup, VpcId: new(""), IpAddressType: &c.IPAddressType, DefaultIamRoleArn: some(&c.DefaultIAMRole),
+		ClusterSubnetGroupName: &c.SubnetGroup, VpcId: new(""), IpAddressType: &c.IPAddressType, DefaultIamRoleArn: member.Some(c.DefaultIAMRole),
 		AquaConfiguration:      &api.AquaConfiguration{AquaStatus: new(api.AquaStatusDisabled), AquaConfigurationStatus: &c.AquaStatus},
 		ClusterParameterGroups: []api.ClusterParameterGroupStatus{{ParameterGroupName: &c.ParameterGroup, ParameterApplyStatus: new("in-sync")}},
 		ClusterNodes:           f.nodes(c), ClusterSecurityGroups: []api.ClusterSecurityGroupMembership{}, VpcSecurityGroups: []api.VpcSecurityGroupMembership{},

@@ -4,38 +4,39 @@ import (
 	"context"
 
 	api "github.com/penstock-io/penstock/internal/awsapi/redshift"
+	"github.com/penstock-io/penstock/internal/front/member"
 	"github.com/penstock-io/penstock/internal/identity"
 	"github.com/penstock-io/penstock/internal/zeroetl"
 )
 
 func (f *Front) createIntegration(ctx context.Context, caller identity.Caller, in *api.CreateIntegrationMessage) (*api.Integration, error) {
 	i, err := f.integrations.Create(ctx, caller, zeroetl.CreateParams{
-		Name: text(in.IntegrationName), SourceARN: text(in.SourceArn), TargetARN: text(in.TargetArn), Description: text(in.Description),
-		KMSKeyID: text(in.KMSKeyId), EncryptionContext: in.AdditionalEncryptionContext, Tags: tagsIn(in.TagList),
+		Name: member.Text(in.IntegrationName), SourceARN: member.Text(in.SourceArn), TargetARN: member.Text(in.TargetArn), Description: member.Text(in.Description),
+		KMSKeyID: member.Text(in.KMSKeyId), EncryptionContext: in.AdditionalEncryptionContext, Tags: tagsIn(in.TagList),
 	})
 	return integrationOrError(i, err)
 }
 
 func (f *Front) modifyIntegration(ctx context.Context, _ identity.Caller, in *api.ModifyIntegrationMessage) (*api.Integration, error) {
-	i, err := f.integrations.Modify(ctx, zeroetl.ModifyParams{ARN: text(in.IntegrationArn), Name: in.IntegrationName, Description: in.Description})
+	i, err := f.integrations.Modify(ctx, zeroetl.ModifyParams{ARN: member.Text(in.IntegrationArn), Name: in.IntegrationName, Description: in.Description})
 	return integrationOrError(i, err)
 }
 
 func (f *Front) deleteIntegration(ctx context.Context, _ identity.Caller, in *api.DeleteIntegrationMessage) (*api.Integration, error) {
-	i, err := f.integrations.Delete(ctx, text(in.IntegrationArn))
+	i, err := f.integrations.Delete(ctx, member.Text(in.IntegrationArn))
 	return integrationOrError(i, err)
 }
 
 func (f *Front) describeIntegrations(ctx context.Context, _ identity.Caller, in *api.DescribeIntegrationsMessage) (*api.IntegrationsMessage, error) {
-	p := zeroetl.ListParams{ARN: text(in.IntegrationArn), Marker: text(in.Marker), MaxRecords: number(in.MaxRecords)}
+	p := zeroetl.ListParams{ARN: member.Text(in.IntegrationArn), Marker: member.Text(in.Marker), MaxRecords: member.Number(in.MaxRecords)}
 	for _, filter := range in.Filters {
-		p.Filters = append(p.Filters, zeroetl.Filter{Name: text(filter.Name), Values: filter.Values})
+		p.Filters = append(p.Filters, zeroetl.Filter{Name: member.Text(filter.Name), Values: filter.Values})
 	}
 	page, err := f.integrations.List(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	out := &api.IntegrationsMessage{Marker: some(&page.Marker), Integrations: make([]api.Integration, len(page.Integrations))}
+	out := &api.IntegrationsMessage{Marker: member.Some(page.Marker), Integrations: make([]api.Integration, len(page.Integrations))}
 	tags := 0
 	for n := range page.Integrations {
 		tags += len(page.Integrations[n].Tags)
@@ -49,12 +50,12 @@ func (f *Front) describeIntegrations(ctx context.Context, _ identity.Caller, in 
 
 func (f *Front) describeInboundIntegrations(ctx context.Context, _ identity.Caller, in *api.DescribeInboundIntegrationsMessage) (*api.InboundIntegrationsMessage, error) {
 	page, err := f.integrations.Inbound(ctx, zeroetl.InboundParams{
-		ARN: text(in.IntegrationArn), TargetARN: text(in.TargetArn), Marker: text(in.Marker), MaxRecords: number(in.MaxRecords),
+		ARN: member.Text(in.IntegrationArn), TargetARN: member.Text(in.TargetArn), Marker: member.Text(in.Marker), MaxRecords: member.Number(in.MaxRecords),
 	})
 	if err != nil {
 		return nil, err
 	}
-	out := &api.InboundIntegrationsMessage{Marker: some(&page.Marker), InboundIntegrations: make([]api.InboundIntegration, len(page.Integrations))}
+	out := &api.InboundIntegrationsMessage{Marker: member.Some(page.Marker), InboundIntegrations: make([]api.InboundIntegration, len(page.Integrations))}
 	for n := range page.Integrations {
 		i := &page.Integrations[n]
 		out.InboundIntegrations[n] = api.InboundIntegration{
@@ -80,7 +81,7 @@ func fillIntegration(out *api.Integration, i *zeroetl.Integration, room *tagRoom
 	out.IntegrationArn, out.IntegrationName = &i.ARN, &i.Name
 	out.SourceArn, out.TargetArn = &i.SourceARN, &i.TargetARN
 	out.Status, out.Errors, out.CreateTime = (*string)(&i.Status), problems(i.Problems), &i.Created
-	out.Description, out.KMSKeyId = some(&i.Description), some(&i.KMSKeyID)
+	out.Description, out.KMSKeyId = member.Some(i.Description), member.Some(i.KMSKeyID)
 	if len(i.EncryptionContext) > 0 {
 		out.AdditionalEncryptionContext = i.EncryptionContext
 	}
@@ -91,7 +92,7 @@ func fillIntegration(out *api.Integration, i *zeroetl.Integration, room *tagRoom
 func problems(list []zeroetl.Problem) []api.IntegrationError {
 	out := make([]api.IntegrationError, len(list))
 	for n := range list {
-		out[n] = api.IntegrationError{ErrorCode: &list[n].Code, ErrorMessage: some(&list[n].Message)}
+		out[n] = api.IntegrationError{ErrorCode: &list[n].Code, ErrorMessage: member.Some(list[n].Message)}
 	}
 	return out
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	api "github.com/penstock-io/penstock/internal/awsapi/redshift"
+	"github.com/penstock-io/penstock/internal/front/member"
 	"github.com/penstock-io/penstock/internal/identity"
 	"github.com/penstock-io/penstock/internal/warehouses"
 )
@@ -25,7 +26,7 @@ func (f *Front) deletePartner(ctx context.Context, caller identity.Caller, in *a
 
 func (f *Front) updatePartnerStatus(ctx context.Context, caller identity.Caller, in *api.UpdatePartnerStatusInputMessage) (*api.PartnerIntegrationOutputMessage, error) {
 	request := partner(in.AccountId, in.ClusterIdentifier, in.DatabaseName, in.PartnerName)
-	p, err := f.warehouses.UpdatePartnerStatus(ctx, caller, request, warehouses.PartnerStatus(text(in.Status)), text(in.StatusMessage))
+	p, err := f.warehouses.UpdatePartnerStatus(ctx, caller, request, warehouses.PartnerStatus(member.Text(in.Status)), member.Text(in.StatusMessage))
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +42,7 @@ func (f *Front) describePartners(ctx context.Context, caller identity.Caller, in
 	for n := range partners {
 		p := &partners[n]
 		out.PartnerIntegrationInfoList[n] = api.PartnerIntegrationInfo{
-			DatabaseName: &p.Database, PartnerName: &p.Name, Status: (*string)(&p.Status), StatusMessage: some(&p.StatusMessage),
+			DatabaseName: &p.Database, PartnerName: &p.Name, Status: (*string)(&p.Status), StatusMessage: member.Some(p.StatusMessage),
 			CreatedAt: &p.Created, UpdatedAt: &p.Updated,
 		}
 	}
@@ -50,6 +51,6 @@ func (f *Front) describePartners(ctx context.Context, caller identity.Caller, in
 
 func partner(account, cluster, database, name *string) warehouses.PartnerRequest {
 	return warehouses.PartnerRequest{
-		Account: text(account), PartnerKey: warehouses.PartnerKey{Cluster: text(cluster), Database: text(database), Name: text(name)},
+		Account: member.Text(account), PartnerKey: warehouses.PartnerKey{Cluster: member.Text(cluster), Database: member.Text(database), Name: member.Text(name)},
 	}
 }

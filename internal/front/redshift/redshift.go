@@ -62,34 +62,3 @@ func (f *Front) Service() *wire.Service {
 		DescribeLoggingStatus: f.describeLoggingStatus,
 	}.Service(faults())
 }
-
-// text is a string member, empty when absent.
-func text(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
-}
-
-// some is the way out of a string that is left out when empty.
-func some(s *string) *string {
-	if *s == "" {
-		return nil
-	}
-	return s
-}
-
-func number(n *int32) *int {
-	if n == nil {
-		return nil
-	}
-	return new(int(*n))
-}
-
-// list is a list member that changes something by being there, empty or not.
-func list(l []string) *[]string {
-	if l == nil {
-		return nil
-	}
-	return &l
-}

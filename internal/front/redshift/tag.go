@@ -10,6 +10,7 @@ import (
 	"github.com/penstock-io/penstock/internal/arn"
 	api "github.com/penstock-io/penstock/internal/awsapi/redshift"
 	"github.com/penstock-io/penstock/internal/fault"
+	"github.com/penstock-io/penstock/internal/front/member"
 	"github.com/penstock-io/penstock/internal/identity"
 	"github.com/penstock-io/penstock/internal/page"
 	"github.com/penstock-io/penstock/internal/tag"
@@ -58,8 +59,8 @@ func (f *Front) createTags(ctx context.Context, _ identity.Caller, in *api.Creat
 	if len(in.Tags) == 0 {
 		return fault.New(fault.Invalid, tag.Subject, "no tags were given; give at least one")
 	}
-	owner, _ := f.owner(text(in.ResourceName))
-	return owner.AddTags(ctx, text(in.ResourceName), tagsIn(in.Tags))
+	owner, _ := f.owner(member.Text(in.ResourceName))
+	return owner.AddTags(ctx, member.Text(in.ResourceName), tagsIn(in.Tags))
 }
 
 func (f *Front) deleteTags(ctx context.Context, _ identity.Caller, in *api.DeleteTagsMessage) error {
@@ -69,8 +70,8 @@ func (f *Front) deleteTags(ctx context.Context, _ identity.Caller, in *api.Delet
 	if err := checkKeys(in.TagKeys); err != nil {
 		return err
 	}
-	owner, _ := f.owner(text(in.ResourceName))
-	return owner.RemoveTags(ctx, text(in.ResourceName), in.TagKeys)
+	owner, _ := f.owner(member.Text(in.ResourceName))
+	return owner.RemoveTags(ctx, member.Text(in.ResourceName), in.TagKeys)
 }
 
 // checkKeys refuses what cannot be the key of a tag.
@@ -97,20 +98,20 @@ func (f *Front) describeTags(ctx context.Context, _ identity.Caller, in *api.Des
 	if err := checkKeys(in.TagKeys); err != nil {
 		return nil, err
 	}
-	resource, kind := text(in.ResourceName), strings.ToLower(text(in.ResourceType))
+	resource, kind := member.Text(in.ResourceName), strings.ToLower(member.Text(in.ResourceType))
 	var after entry
 	size := -1 // no limit
 	switch {
 	case resource != "" && kind != "":
 		return nil, fault.New(fault.Invalid, subjectTags, "a resource and a resource type were given; give one of the two, and for an integration its ARN")
-	case resource != "" && (text(in.Marker) != "" || in.MaxRecords != nil):
+	case resource != "" && (member.Text(in.Marker) != "" || in.MaxRecords != nil):
 		return nil, fault.New(fault.Invalid, subjectTags, "MaxRecords and Marker do not go together with a resource, whose tags all come at once; leave them out")
 	case resource == "":
 		var err error
-		if size, err = page.Size(number(in.MaxRecords), minTagRecords, maxTagRecords); err != nil {
+		if size, err = page.Size(member.Number(in.MaxRecords), minTagRecords, maxTagRecords); err != nil {
 			return nil, err
 		}
-		if after, err = tagMarker(text(in.Marker)); err != nil {
+		if after, err = tagMarker(member.Text(in.Marker)); err != nil {
 			return nil, err
 		}
 	}
@@ -207,7 +208,7 @@ func (f *Front) eachCluster(ctx context.Context, do func(warehouses.ClusterInfo)
 func tagsIn(list []api.Tag) []tag.Tag {
 	out := make([]tag.Tag, len(list))
 	for n, t := range list {
-		out[n] = tag.Tag{Key: text(t.Key), Value: text(t.Value)}
+		out[n] = tag.Tag{Key: member.Text(t.Key), Value: member.Text(t.Value)}
 	}
 	return out
 }

@@ -9,6 +9,7 @@ import (
 
 	api "github.com/penstock-io/penstock/internal/awsapi/redshiftdata"
 	"github.com/penstock-io/penstock/internal/fault"
+	"github.com/penstock-io/penstock/internal/front/member"
 	"github.com/penstock-io/penstock/internal/identity"
 	"github.com/penstock-io/penstock/internal/page"
 	"github.com/penstock-io/penstock/internal/statements"
@@ -19,7 +20,7 @@ const maxResults = 1000
 
 // pageSize is the number of entries asked for; 0 asks for the default, as on AWS.
 func pageSize(wish *int32) (int, error) {
-	size, err := page.Size(number(wish), 0, maxResults)
+	size, err := page.Size(member.Number(wish), 0, maxResults)
 	if size == 0 {
 		size = maxResults
 	}
@@ -31,11 +32,11 @@ func pageSize(wish *int32) (int, error) {
 func (f *Front) open(ctx context.Context, cluster, workgroup, database, connected *string) (warehouseID string, databases []string, err error) {
 	w, err := f.find(ctx, cluster, workgroup)
 	if err != nil {
-		return "", nil, unreadable(err, text(database))
+		return "", nil, unreadable(err, member.Text(database))
 	}
 	all, err := f.catalog.Databases(ctx, w.ID)
 	if err != nil {
-		return "", nil, unreadable(err, text(database))
+		return "", nil, unreadable(err, member.Text(database))
 	}
 	for _, name := range []*string{connected, database} {
 		if name != nil && !slices.Contains(all, *name) {
@@ -54,7 +55,7 @@ func (f *Front) listDatabases(ctx context.Context, _ identity.Caller, in *api.Li
 	if err != nil {
 		return nil, err
 	}
-	part, token, err := cut(all, "databases", text(in.NextToken), size)
+	part, token, err := cut(all, "databases", member.Text(in.NextToken), size)
 	return &api.ListDatabasesResponse{Databases: part, NextToken: token}, err
 }
 
@@ -67,11 +68,11 @@ func (f *Front) listSchemas(ctx context.Context, _ identity.Caller, in *api.List
 	if err != nil {
 		return nil, err
 	}
-	all, err := f.catalog.Schemas(ctx, warehouseID, text(in.Database), text(in.SchemaPattern))
+	all, err := f.catalog.Schemas(ctx, warehouseID, member.Text(in.Database), member.Text(in.SchemaPattern))
 	if err != nil {
-		return nil, unreadable(err, text(in.Database))
+		return nil, unreadable(err, member.Text(in.Database))
 	}
-	part, token, err := cut(all, "schemas", text(in.NextToken), size)
+	part, token, err := cut(all, "schemas", member.Text(in.NextToken), size)
 	return &api.ListSchemasResponse{Schemas: part, NextToken: token}, err
 }
 
@@ -109,7 +110,7 @@ func (f *Front) listTables(ctx context.Context, _ identity.Caller, in *api.ListT
 		return nil, err
 	}
 	var after Table
-	if token := text(in.NextToken); token != "" {
+	if token := member.Text(in.NextToken); token != "" {
 		last, err := page.Parse("tables", token, 2)
 		if err != nil {
 			return nil, err
@@ -120,9 +121,9 @@ func (f *Front) listTables(ctx context.Context, _ identity.Caller, in *api.ListT
 	if err != nil {
 		return nil, err
 	}
-	all, err := f.catalog.Tables(ctx, warehouseID, text(in.Database), text(in.SchemaPattern), text(in.TablePattern))
+	all, err := f.catalog.Tables(ctx, warehouseID, member.Text(in.Database), member.Text(in.SchemaPattern), member.Text(in.TablePattern))
 	if err != nil {
-		return nil, unreadable(err, text(in.Database))
+		return nil, unreadable(err, member.Text(in.Database))
 	}
 	all = slices.SortedFunc(slices.Values(all), Table.compare)
 	all = all[sortedAfter(all, after):]
@@ -153,16 +154,16 @@ func (f *Front) describeTable(ctx context.Context, _ identity.Caller, in *api.De
 	if err != nil {
 		return nil, err
 	}
-	at, err := parseColumn(text(in.NextToken))
+	at, err := parseColumn(member.Text(in.NextToken))
 	if err != nil {
 		return nil, err
 	}
-	database := text(in.Database)
+	database := member.Text(in.Database)
 	warehouseID, _, err := f.open(ctx, in.ClusterIdentifier, in.WorkgroupName, in.Database, in.ConnectedDatabase)
 	if err != nil {
 		return nil, err
 	}
-	tables := []Table{{Schema: text(in.Schema), Name: text(in.Table)}}
+	tables := []Table{{Schema: member.Text(in.Schema), Name: member.Text(in.Table)}}
 	if in.Schema == nil || in.Table == nil {
 		if tables, err = f.tables(ctx, warehouseID, database, in.Schema, in.Table); err != nil {
 			return nil, unreadable(err, database)

@@ -74,28 +74,3 @@ func (f *Front) Service() *wire.Service {
 		DescribeTable: f.describeTable,
 	}.Service(faults())
 }
-
-// text is a string member, empty when absent.
-func text(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
-}
-
-// some is the way out of a string that is left out when empty.
-func some(s *string) *string {
-	if *s == "" {
-		return nil
-	}
-	return s
-}
-
-func number(n *int32) *int {
-	if n == nil {
-		return nil
-	}
-	return new(int(*n))
-}
-
-func truth(b *bool) bool { return b != nil && *b }

@@ -9,17 +9,18 @@ import (
 
 	api "github.com/penstock-io/penstock/internal/awsapi/redshiftdata"
 	"github.com/penstock-io/penstock/internal/fault"
+	"github.com/penstock-io/penstock/internal/front/member"
 	"github.com/penstock-io/penstock/internal/identity"
 	"github.com/penstock-io/penstock/internal/statements"
 )
 
 func (f *Front) getStatementResult(ctx context.Context, caller identity.Caller, in *api.GetStatementResultRequest) (*api.GetStatementResultResponse, error) {
-	page, err := f.result(ctx, caller, text(in.Id), text(in.NextToken), api.ResultFormatStringJson)
+	page, err := f.result(ctx, caller, member.Text(in.Id), member.Text(in.NextToken), api.ResultFormatStringJson)
 	if err != nil {
 		return nil, err
 	}
 	out := &api.GetStatementResultResponse{
-		Records: make([][]api.Field, len(page.Rows)), ColumnMetadata: columns(page.Columns), TotalNumRows: &page.Total, NextToken: some(&page.Token),
+		Records: make([][]api.Field, len(page.Rows)), ColumnMetadata: columns(page.Columns), TotalNumRows: &page.Total, NextToken: member.Some(page.Token),
 	}
 	for n, row := range page.Rows {
 		fields := make([]api.Field, len(row))
@@ -34,8 +35,8 @@ func (f *Front) getStatementResult(ctx context.Context, caller identity.Caller, 
 }
 
 func (f *Front) getStatementResultV2(ctx context.Context, caller identity.Caller, in *api.GetStatementResultV2Request) (*api.GetStatementResultV2Response, error) {
-	token := text(in.NextToken)
-	page, err := f.result(ctx, caller, text(in.Id), token, api.ResultFormatStringCsv)
+	token := member.Text(in.NextToken)
+	page, err := f.result(ctx, caller, member.Text(in.Id), token, api.ResultFormatStringCsv)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +49,7 @@ func (f *Front) getStatementResultV2(ctx context.Context, caller identity.Caller
 		return nil, err
 	}
 	return &api.GetStatementResultV2Response{
-		Records: records, ColumnMetadata: columns(page.Columns), TotalNumRows: &page.Total, ResultFormat: new(api.ResultFormatStringCsv), NextToken: some(&page.Token),
+		Records: records, ColumnMetadata: columns(page.Columns), TotalNumRows: &page.Total, ResultFormat: new(api.ResultFormatStringCsv), NextToken: member.Some(page.Token),
 	}, nil
 }
 
@@ -182,7 +183,7 @@ func columns(list []statements.Column) []api.ColumnMetadata {
 		c := &list[n]
 		out[n] = api.ColumnMetadata{
 			Name: &c.Name, Label: &c.Label, TypeName: &c.TypeName, Length: new(int32(c.Length)), Precision: new(int32(c.Precision)), Scale: new(int32(c.Scale)),
-			Nullable: new(int32(c.Nullable)), SchemaName: &c.Schema, TableName: &c.Table, ColumnDefault: some(&c.Default),
+			Nullable: new(int32(c.Nullable)), SchemaName: &c.Schema, TableName: &c.Table, ColumnDefault: member.Some(c.Default),
 			IsCaseSensitive: &c.CaseSensitive, IsSigned: &c.Signed, IsCurrency: new(false),
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	api "github.com/penstock-io/penstock/internal/awsapi/redshiftdata"
 	"github.com/penstock-io/penstock/internal/fault"
+	"github.com/penstock-io/penstock/internal/front/member"
 	"github.com/penstock-io/penstock/internal/identity"
 	"github.com/penstock-io/penstock/internal/statements"
 )
@@ -24,13 +25,13 @@ func (f *Front) statement(ctx context.Context, caller identity.Caller, id string
 }
 
 func (f *Front) describeStatement(ctx context.Context, caller identity.Caller, in *api.DescribeStatementRequest) (*api.DescribeStatementResponse, error) {
-	st, part, err := f.statement(ctx, caller, text(in.Id))
+	st, part, err := f.statement(ctx, caller, member.Text(in.Id))
 	if err != nil {
 		return nil, err
 	}
 	out := &api.DescribeStatementResponse{
-		Id: &st.ID, ClusterIdentifier: some(&st.Cluster), WorkgroupName: some(&st.Workgroup), Database: some(&st.Database),
-		DbUser: shownUser(&st), SecretArn: some(&st.SecretARN), SessionId: some(&st.SessionID), ResultFormat: &st.Format,
+		Id: &st.ID, ClusterIdentifier: member.Some(st.Cluster), WorkgroupName: member.Some(st.Workgroup), Database: member.Some(st.Database),
+		DbUser: shownUser(&st), SecretArn: member.Some(st.SecretARN), SessionId: member.Some(st.SessionID), ResultFormat: &st.Format,
 		QueryParameters: parameters(st.Parameters), RedshiftPid: &st.PID, RedshiftQueryId: &st.QueryID, CreatedAt: &st.Created,
 	}
 	if st.Batch && part == 0 {
@@ -38,10 +39,10 @@ func (f *Front) describeStatement(ctx context.Context, caller identity.Caller, i
 		return out, nil
 	}
 	one := &st.Subs[max(part, 1)-1]
-	out.Status, out.Error, out.Duration, out.UpdatedAt = (*string)(&st.Status), some(&st.Error), duration(st.Status, st.Duration), &st.Updated
+	out.Status, out.Error, out.Duration, out.UpdatedAt = (*string)(&st.Status), member.Some(st.Error), duration(st.Status, st.Duration), &st.Updated
 	if part > 0 {
 		out.Id = new(partID(&st, part))
-		out.Status, out.Error, out.UpdatedAt = (*string)(&one.Status), some(&one.Error), &one.Updated
+		out.Status, out.Error, out.UpdatedAt = (*string)(&one.Status), member.Some(one.Error), &one.Updated
 		out.Duration = duration(one.Status, one.Duration)
 		out.RedshiftQueryId = &one.QueryID
 	}
@@ -51,14 +52,14 @@ func (f *Front) describeStatement(ctx context.Context, caller identity.Caller, i
 
 // describeBatch shows a batch as a whole: it has a result if a part has, and rows and bytes of none.
 func describeBatch(out *api.DescribeStatementResponse, st *statements.Statement) {
-	out.Status, out.Error, out.Duration, out.UpdatedAt = (*string)(&st.Status), some(&st.Error), duration(st.Status, st.Duration), &st.Updated
+	out.Status, out.Error, out.Duration, out.UpdatedAt = (*string)(&st.Status), member.Some(st.Error), duration(st.Status, st.Duration), &st.Updated
 	out.HasResultSet, out.ResultRows, out.ResultSize = new(false), new(int64(-1)), new(int64(-1))
 	out.SubStatements = make([]api.SubStatementData, len(st.Subs))
 	for n := range st.Subs {
 		sub := &st.Subs[n]
 		*out.HasResultSet = *out.HasResultSet || sub.HasResultSet
 		out.SubStatements[n] = api.SubStatementData{
-			Id: new(partID(st, n+1)), Status: (*string)(&sub.Status), Error: some(&sub.Error), Duration: duration(sub.Status, sub.Duration),
+			Id: new(partID(st, n+1)), Status: (*string)(&sub.Status), Error: member.Some(sub.Error), Duration: duration(sub.Status, sub.Duration),
 			CreatedAt: &sub.Created, UpdatedAt: &sub.Updated, QueryString: &sub.SQL, ResultRows: &sub.Rows, ResultSize: &sub.Size,
 			RedshiftQueryId: &sub.QueryID, HasResultSet: &sub.HasResultSet,
 		}
@@ -87,7 +88,7 @@ func parameters(list []statements.Parameter) []api.SqlParameter {
 }
 
 func (f *Front) cancelStatement(ctx context.Context, caller identity.Caller, in *api.CancelStatementRequest) (*api.CancelStatementResponse, error) {
-	st, part, err := f.statement(ctx, caller, text(in.Id))
+	st, part, err := f.statement(ctx, caller, member.Text(in.Id))
 	if err != nil {
 		return nil, err
 	}
@@ -103,8 +104,8 @@ func (f *Front) cancelStatement(ctx context.Context, caller identity.Caller, in 
 // listStatements lists finished statements unless another status is asked for, as on AWS. RoleLevel makes no
 // difference while there is one credential: what its role ran and what its session ran is the same.
 func (f *Front) listStatements(ctx context.Context, caller identity.Caller, in *api.ListStatementsRequest) (*api.ListStatementsResponse, error) {
-	filter := statements.Filter{Owner: caller.Owner(), NamePrefix: text(in.StatementName), Database: text(in.Database), Status: statements.Finished}
-	switch s := text(in.Status); s {
+	filter := statements.Filter{Owner: caller.Owner(), NamePrefix: member.Text(in.StatementName), Database: member.Text(in.Database), Status: statements.Finished}
+	switch s := member.Text(in.Status); s {
 	case "":
 	case api.StatusStringAll:
 		filter.Status = ""
@@ -122,11 +123,11 @@ func (f *Front) listStatements(ctx context.Context, caller identity.Caller, in *
 		}
 		filter.WarehouseID = w.ID
 	}
-	page, err := f.statements.List(ctx, filter, text(in.NextToken), number(in.MaxResults))
+	page, err := f.statements.List(ctx, filter, member.Text(in.NextToken), member.Number(in.MaxResults))
 	if err != nil {
 		return nil, err
 	}
-	out.NextToken = some(&page.Token)
+	out.NextToken = member.Some(page.Token)
 	for n := range page.Statements {
 		out.Statements = append(out.Statements, listed(&page.Statements[n]))
 	}
@@ -136,9 +137,9 @@ func (f *Front) listStatements(ctx context.Context, caller identity.Caller, in *
 // listed shows a statement in a list: the text of one statement, or the texts of a batch.
 func listed(st *statements.Statement) api.StatementData {
 	out := api.StatementData{
-		Id: &st.ID, Status: (*string)(&st.Status), StatementName: some(&st.Name), SecretArn: some(&st.SecretARN), CreatedAt: &st.Created,
+		Id: &st.ID, Status: (*string)(&st.Status), StatementName: member.Some(st.Name), SecretArn: member.Some(st.SecretARN), CreatedAt: &st.Created,
 		UpdatedAt: &st.Updated, QueryParameters: parameters(st.Parameters), IsBatchStatement: &st.Batch, ResultFormat: &st.Format,
-		SessionId: some(&st.SessionID),
+		SessionId: member.Some(st.SessionID),
 	}
 	if !st.Batch {
 		out.QueryString = &st.Subs[0].SQL

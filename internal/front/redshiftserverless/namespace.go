@@ -4,6 +4,7 @@ import (
 	"context"
 
 	api "github.com/penstock-io/penstock/internal/awsapi/redshiftserverless"
+	"github.com/penstock-io/penstock/internal/front/member"
 	"github.com/penstock-io/penstock/internal/identity"
 	"github.com/penstock-io/penstock/internal/secret"
 	"github.com/penstock-io/penstock/internal/warehouses"
@@ -15,16 +16,16 @@ const (
 )
 
 func (f *Front) createNamespace(ctx context.Context, caller identity.Caller, in *api.CreateNamespaceRequest) (*api.CreateNamespaceResponse, error) {
-	if err := refuse(text(in.AdminPasswordSecretKmsKeyId) != "", "adminPasswordSecretKmsKeyId", noSecretStore); err != nil {
+	if err := refuse(member.Text(in.AdminPasswordSecretKmsKeyId) != "", "adminPasswordSecretKmsKeyId", noSecretStore); err != nil {
 		return nil, err
 	}
-	if err := refuse(text(in.RedshiftIdcApplicationArn) != "", "redshiftIdcApplicationArn", noIDC); err != nil {
+	if err := refuse(member.Text(in.RedshiftIdcApplicationArn) != "", "redshiftIdcApplicationArn", noIDC); err != nil {
 		return nil, err
 	}
 	n, err := f.warehouses.CreateNamespace(ctx, warehouses.CreateNamespaceParams{
-		Name: text(in.NamespaceName), AdminUsername: text(in.AdminUsername), AdminPassword: secret.NewText(text(in.AdminUserPassword)),
-		ManagePassword: truth(in.ManageAdminPassword), Database: text(in.DbName), KMSKeyID: text(in.KmsKeyId),
-		DefaultIAMRole: text(in.DefaultIamRoleArn), IAMRoles: in.IamRoles, LogExports: in.LogExports, Tags: tagsIn(in.Tags),
+		Name: member.Text(in.NamespaceName), AdminUsername: member.Text(in.AdminUsername), AdminPassword: secret.NewText(member.Text(in.AdminUserPassword)),
+		ManagePassword: member.True(in.ManageAdminPassword), Database: member.Text(in.DbName), KMSKeyID: member.Text(in.KmsKeyId),
+		DefaultIAMRole: member.Text(in.DefaultIamRoleArn), IAMRoles: in.IamRoles, LogExports: in.LogExports, Tags: tagsIn(in.Tags),
 	})
 	if err != nil {
 		return nil, err
@@ -33,7 +34,7 @@ func (f *Front) createNamespace(ctx context.Context, caller identity.Caller, in 
 }
 
 func (f *Front) getNamespace(ctx context.Context, caller identity.Caller, in *api.GetNamespaceRequest) (*api.GetNamespaceResponse, error) {
-	n, err := f.warehouses.Namespace(ctx, text(in.NamespaceName))
+	n, err := f.warehouses.Namespace(ctx, member.Text(in.NamespaceName))
 	if err != nil {
 		return nil, err
 	}
@@ -41,13 +42,13 @@ func (f *Front) getNamespace(ctx context.Context, caller identity.Caller, in *ap
 }
 
 func (f *Front) updateNamespace(ctx context.Context, caller identity.Caller, in *api.UpdateNamespaceRequest) (*api.UpdateNamespaceResponse, error) {
-	if err := refuse(text(in.AdminPasswordSecretKmsKeyId) != "", "adminPasswordSecretKmsKeyId", noSecretStore); err != nil {
+	if err := refuse(member.Text(in.AdminPasswordSecretKmsKeyId) != "", "adminPasswordSecretKmsKeyId", noSecretStore); err != nil {
 		return nil, err
 	}
 	n, err := f.warehouses.UpdateNamespace(ctx, warehouses.UpdateNamespaceParams{
-		Name: text(in.NamespaceName), AdminUsername: text(in.AdminUsername), AdminPassword: secret.NewText(text(in.AdminUserPassword)),
+		Name: member.Text(in.NamespaceName), AdminUsername: member.Text(in.AdminUsername), AdminPassword: secret.NewText(member.Text(in.AdminUserPassword)),
 		ManagePassword: in.ManageAdminPassword, KMSKeyID: in.KmsKeyId, DefaultIAMRole: in.DefaultIamRoleArn,
-		IAMRoles: list(in.IamRoles), LogExports: list(in.LogExports),
+		IAMRoles: member.List(in.IamRoles), LogExports: member.List(in.LogExports),
 	})
 	if err != nil {
 		return nil, err
@@ -56,7 +57,7 @@ func (f *Front) updateNamespace(ctx context.Context, caller identity.Caller, in 
 }
 
 func (f *Front) deleteNamespace(ctx context.Context, caller identity.Caller, in *api.DeleteNamespaceRequest) (*api.DeleteNamespaceResponse, error) {
-	n, err := f.warehouses.DeleteNamespace(ctx, text(in.NamespaceName), text(in.FinalSnapshotName))
+	n, err := f.warehouses.DeleteNamespace(ctx, member.Text(in.NamespaceName), member.Text(in.FinalSnapshotName))
 	if err != nil {
 		return nil, err
 	}
@@ -64,11 +65,11 @@ func (f *Front) deleteNamespace(ctx context.Context, caller identity.Caller, in 
 }
 
 func (f *Front) listNamespaces(ctx context.Context, caller identity.Caller, in *api.ListNamespacesRequest) (*api.ListNamespacesResponse, error) {
-	page, err := f.warehouses.ListNamespaces(ctx, text(in.NextToken), number(in.MaxResults))
+	page, err := f.warehouses.ListNamespaces(ctx, member.Text(in.NextToken), member.Number(in.MaxResults))
 	if err != nil {
 		return nil, err
 	}
-	out := &api.ListNamespacesResponse{NextToken: some(&page.Token), Namespaces: make([]api.Namespace, len(page.Namespaces))}
+	out := &api.ListNamespacesResponse{NextToken: member.Some(page.Token), Namespaces: make([]api.Namespace, len(page.Namespaces))}
 	for i := range page.Namespaces {
 		out.Namespaces[i] = *namespace(caller, &page.Namespaces[i])
 	}
@@ -80,8 +81,8 @@ func (f *Front) listNamespaces(ctx context.Context, caller identity.Caller, in *
 func namespace(caller identity.Caller, n *warehouses.NamespaceInfo) *api.Namespace {
 	out := &api.Namespace{
 		NamespaceName: &n.Name, NamespaceId: &n.WarehouseID, NamespaceArn: &n.ARN, Status: new(n.Status()), CreationDate: &n.Created,
-		AdminUsername: &n.AdminUsername, DbName: &n.Database, KmsKeyId: &n.KMSKeyID, DefaultIamRoleArn: some(&n.DefaultIAMRole),
-		IamRoles: make([]string, len(n.IAMRoles)), LogExports: present(n.LogExports),
+		AdminUsername: &n.AdminUsername, DbName: &n.Database, KmsKeyId: &n.KMSKeyID, DefaultIamRoleArn: member.Some(n.DefaultIAMRole),
+		IamRoles: make([]string, len(n.IAMRoles)), LogExports: member.Present(n.LogExports),
 	}
 	for i, role := range n.IAMRoles {
 		// AWS shows roles as the text of a structure.

@@ -51,47 +51,6 @@ func (f *Front) Service() *wire.Service {
 	}.Service(faults())
 }
 
-// text is a string member, empty when absent.
-func text(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
-}
-
-// some is the way out of a string that is left out when empty.
-func some(s *string) *string {
-	if *s == "" {
-		return nil
-	}
-	return s
-}
-
-func number(n *int32) *int {
-	if n == nil {
-		return nil
-	}
-	return new(int(*n))
-}
-
-func truth(b *bool) bool { return b != nil && *b }
-
-// list is a list member that changes something by being there, empty or not.
-func list(l []string) *[]string {
-	if l == nil {
-		return nil
-	}
-	return &l
-}
-
-// present is a list that is shown even when it is empty.
-func present(l []string) []string {
-	if l == nil {
-		return []string{}
-	}
-	return l
-}
-
 // refuse is the fault of a member that asks for what an embedded data warehouse does not offer, or nil when it
 // was not given.
 func refuse(given bool, member, why string) error {

@@ -4,20 +4,21 @@ import (
 	"context"
 
 	api "github.com/penstock-io/penstock/internal/awsapi/redshiftserverless"
+	"github.com/penstock-io/penstock/internal/front/member"
 	"github.com/penstock-io/penstock/internal/identity"
 	"github.com/penstock-io/penstock/internal/tag"
 )
 
 func (f *Front) tagResource(ctx context.Context, _ identity.Caller, in *api.TagResourceRequest) (*api.TagResourceResponse, error) {
-	return &api.TagResourceResponse{}, f.warehouses.AddTags(ctx, text(in.ResourceArn), tagsIn(in.Tags))
+	return &api.TagResourceResponse{}, f.warehouses.AddTags(ctx, member.Text(in.ResourceArn), tagsIn(in.Tags))
 }
 
 func (f *Front) untagResource(ctx context.Context, _ identity.Caller, in *api.UntagResourceRequest) (*api.UntagResourceResponse, error) {
-	return &api.UntagResourceResponse{}, f.warehouses.RemoveTags(ctx, text(in.ResourceArn), in.TagKeys)
+	return &api.UntagResourceResponse{}, f.warehouses.RemoveTags(ctx, member.Text(in.ResourceArn), in.TagKeys)
 }
 
 func (f *Front) listTagsForResource(ctx context.Context, _ identity.Caller, in *api.ListTagsForResourceRequest) (*api.ListTagsForResourceResponse, error) {
-	tags, err := f.warehouses.Tags(ctx, text(in.ResourceArn))
+	tags, err := f.warehouses.Tags(ctx, member.Text(in.ResourceArn))
 	if err != nil {
 		return nil, err
 	}
@@ -32,7 +33,7 @@ func (f *Front) listTagsForResource(ctx context.Context, _ identity.Caller, in *
 func tagsIn(list []api.Tag) []tag.Tag {
 	out := make([]tag.Tag, len(list))
 	for n, t := range list {
-		out[n] = tag.Tag{Key: text(t.Key), Value: text(t.Value)}
+		out[n] = tag.Tag{Key: member.Text(t.Key), Value: member.Text(t.Value)}
 	}
 	return out
 }

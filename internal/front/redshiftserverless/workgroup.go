@@ -7,6 +7,7 @@ import (
 
 	api "github.com/penstock-io/penstock/internal/awsapi/redshiftserverless"
 	"github.com/penstock-io/penstock/internal/fault"
+	"github.com/penstock-io/penstock/internal/front/member"
 	"github.com/penstock-io/penstock/internal/identity"
 	"github.com/penstock-io/penstock/internal/warehouses"
 )
@@ -17,10 +18,10 @@ func (f *Front) createWorkgroup(ctx context.Context, _ identity.Caller, in *api.
 		return nil, err
 	}
 	g, err := f.warehouses.CreateWorkgroup(ctx, warehouses.CreateWorkgroupParams{
-		Name: text(in.WorkgroupName), Namespace: text(in.NamespaceName), Parameters: parameters, BaseCapacity: number(in.BaseCapacity),
-		MaxCapacity: number(in.MaxCapacity), Port: number(in.Port), PubliclyAccessible: truth(in.PubliclyAccessible),
-		EnhancedVPCRouting: truth(in.EnhancedVpcRouting), SubnetIDs: in.SubnetIds, SecurityGroupIDs: in.SecurityGroupIds,
-		IPAddressType: text(in.IpAddressType), TrackName: text(in.TrackName), Tags: tagsIn(in.Tags),
+		Name: member.Text(in.WorkgroupName), Namespace: member.Text(in.NamespaceName), Parameters: parameters, BaseCapacity: member.Number(in.BaseCapacity),
+		MaxCapacity: member.Number(in.MaxCapacity), Port: member.Number(in.Port), PubliclyAccessible: member.True(in.PubliclyAccessible),
+		EnhancedVPCRouting: member.True(in.EnhancedVpcRouting), SubnetIDs: in.SubnetIds, SecurityGroupIDs: in.SecurityGroupIds,
+		IPAddressType: member.Text(in.IpAddressType), TrackName: member.Text(in.TrackName), Tags: tagsIn(in.Tags),
 	})
 	if err != nil {
 		return nil, err
@@ -29,7 +30,7 @@ func (f *Front) createWorkgroup(ctx context.Context, _ identity.Caller, in *api.
 }
 
 func (f *Front) getWorkgroup(ctx context.Context, _ identity.Caller, in *api.GetWorkgroupRequest) (*api.GetWorkgroupResponse, error) {
-	g, err := f.warehouses.GetWorkgroup(ctx, text(in.WorkgroupName))
+	g, err := f.warehouses.GetWorkgroup(ctx, member.Text(in.WorkgroupName))
 	if err != nil {
 		return nil, err
 	}
@@ -42,9 +43,9 @@ func (f *Front) updateWorkgroup(ctx context.Context, _ identity.Caller, in *api.
 		return nil, err
 	}
 	g, err := f.warehouses.UpdateWorkgroup(ctx, warehouses.UpdateWorkgroupParams{
-		Name: text(in.WorkgroupName), Parameters: parameters, BaseCapacity: number(in.BaseCapacity), MaxCapacity: number(in.MaxCapacity),
-		Port: number(in.Port), PubliclyAccessible: in.PubliclyAccessible, EnhancedVPCRouting: in.EnhancedVpcRouting,
-		SubnetIDs: list(in.SubnetIds), SecurityGroupIDs: list(in.SecurityGroupIds), IPAddressType: in.IpAddressType, TrackName: in.TrackName,
+		Name: member.Text(in.WorkgroupName), Parameters: parameters, BaseCapacity: member.Number(in.BaseCapacity), MaxCapacity: member.Number(in.MaxCapacity),
+		Port: member.Number(in.Port), PubliclyAccessible: in.PubliclyAccessible, EnhancedVPCRouting: in.EnhancedVpcRouting,
+		SubnetIDs: member.List(in.SubnetIds), SecurityGroupIDs: member.List(in.SecurityGroupIds), IPAddressType: in.IpAddressType, TrackName: in.TrackName,
 	})
 	if err != nil {
 		return nil, err
@@ -53,7 +54,7 @@ func (f *Front) updateWorkgroup(ctx context.Context, _ identity.Caller, in *api.
 }
 
 func (f *Front) deleteWorkgroup(ctx context.Context, _ identity.Caller, in *api.DeleteWorkgroupRequest) (*api.DeleteWorkgroupResponse, error) {
-	g, err := f.warehouses.DeleteWorkgroup(ctx, text(in.WorkgroupName))
+	g, err := f.warehouses.DeleteWorkgroup(ctx, member.Text(in.WorkgroupName))
 	if err != nil {
 		return nil, err
 	}
@@ -61,14 +62,14 @@ func (f *Front) deleteWorkgroup(ctx context.Context, _ identity.Caller, in *api.
 }
 
 func (f *Front) listWorkgroups(ctx context.Context, caller identity.Caller, in *api.ListWorkgroupsRequest) (*api.ListWorkgroupsResponse, error) {
-	if owner := text(in.OwnerAccount); owner != "" && owner != caller.Account {
+	if owner := member.Text(in.OwnerAccount); owner != "" && owner != caller.Account {
 		return &api.ListWorkgroupsResponse{Workgroups: []api.Workgroup{}}, nil // nobody else owns any here
 	}
-	page, err := f.warehouses.ListWorkgroups(ctx, text(in.NextToken), number(in.MaxResults))
+	page, err := f.warehouses.ListWorkgroups(ctx, member.Text(in.NextToken), member.Number(in.MaxResults))
 	if err != nil {
 		return nil, err
 	}
-	out := &api.ListWorkgroupsResponse{NextToken: some(&page.Token), Workgroups: make([]api.Workgroup, len(page.Workgroups))}
+	out := &api.ListWorkgroupsResponse{NextToken: member.Some(page.Token), Workgroups: make([]api.Workgroup, len(page.Workgroups))}
 	for i := range page.Workgroups {
 		out.Workgroups[i] = *f.workgroup(&page.Workgroups[i])
 	}
@@ -78,18 +79,18 @@ func (f *Front) listWorkgroups(ctx context.Context, caller identity.Caller, in *
 // computeIn returns the configuration parameters and refuses compute that is not to be had. Being switched off is
 // what both other settings are already.
 func computeIn(list []api.ConfigParameter, target *api.PerformanceTarget, extra *bool) (map[string]string, error) {
-	if err := refuse(truth(extra), "extraComputeForAutomaticOptimization", "an embedded data warehouse has no other compute"); err != nil {
+	if err := refuse(member.True(extra), "extraComputeForAutomaticOptimization", "an embedded data warehouse has no other compute"); err != nil {
 		return nil, err
 	}
 	if target != nil {
-		wished := text(target.Status) == api.PerformanceTargetStatusEnabled || target.Status == nil && target.Level != nil
+		wished := member.Text(target.Status) == api.PerformanceTargetStatusEnabled || target.Status == nil && target.Level != nil
 		if err := refuse(wished, "pricePerformanceTarget", "an embedded data warehouse does not scale"); err != nil {
 			return nil, err
 		}
 	}
 	out := make(map[string]string, len(list))
 	for _, p := range list {
-		key := text(p.ParameterKey)
+		key := member.Text(p.ParameterKey)
 		if _, twice := out[key]; twice {
 			return nil, fault.New(fault.Invalid, warehouses.SubjectWorkgroup, "the configuration parameter %.60q is given twice", key)
 		}
@@ -108,7 +109,7 @@ func (f *Front) workgroup(g *warehouses.WorkgroupInfo) *api.Workgroup {
 		WorkgroupName: &g.Name, WorkgroupId: &g.ID, WorkgroupArn: &g.ARN, NamespaceName: &g.Namespace, Status: new(g.Status()),
 		CreationDate: &g.Created, BaseCapacity: new(int32(g.BaseCapacity)), Port: &port, TrackName: &g.TrackName, IpAddressType: &g.IPAddressType,
 		PubliclyAccessible: &g.PubliclyAccessible, EnhancedVpcRouting: &g.EnhancedVPCRouting,
-		SubnetIds: present(g.SubnetIDs), SecurityGroupIds: present(g.SecurityGroupIDs), CrossAccountVpcs: []string{},
+		SubnetIds: member.Present(g.SubnetIDs), SecurityGroupIds: member.Present(g.SecurityGroupIDs), CrossAccountVpcs: []string{},
 		Endpoint:               &api.Endpoint{Address: &f.address, Port: &port, VpcEndpoints: []api.VpcEndpoint{}},
 		PricePerformanceTarget: &api.PerformanceTarget{Status: new(api.PerformanceTargetStatusDisabled)}, WorkgroupVersion: new("1.0"),
 	}
