@@ -19,6 +19,7 @@ import (
 	"github.com/penstock-io/penstock/internal/events"
 	"github.com/penstock-io/penstock/internal/events/eventbridge"
 	"github.com/penstock-io/penstock/internal/fault"
+	eventfront "github.com/penstock-io/penstock/internal/front/events"
 	"github.com/penstock-io/penstock/internal/load"
 	"github.com/penstock-io/penstock/internal/metrics"
 	"github.com/penstock-io/penstock/internal/source/access"
@@ -40,7 +41,7 @@ func (s *server) openEvents(ctx context.Context) error {
 		targets[name], ages[name] = target, bus.MaxAge
 	}
 	s.dispatcher = events.NewDispatcher(events.DispatcherConfig{Outbox: outbox, Targets: targets, MaxAge: ages, Now: s.now, Log: s.log})
-	s.eventControl = events.Control(outbox, s.dispatcher.Wake, s.now)
+	s.eventControl = eventfront.New(outbox, s.dispatcher.Wake, s.now)
 	hooks := events.NewWebhooks(events.WebhookConfig{
 		Settings: settings, Routes: eventRoutes{s.appint}, Outbox: outbox, Wake: s.dispatcher.Wake, Now: s.now, NewID: uuid.NewString, Log: s.log,
 	})

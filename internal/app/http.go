@@ -12,10 +12,10 @@ import (
 	"github.com/penstock-io/penstock/internal/action"
 	"github.com/penstock-io/penstock/internal/action/mcp"
 	"github.com/penstock-io/penstock/internal/config"
-	"github.com/penstock-io/penstock/internal/events"
 	"github.com/penstock-io/penstock/internal/front/actions"
 	"github.com/penstock-io/penstock/internal/front/appintegrations"
 	"github.com/penstock-io/penstock/internal/front/dynamodb"
+	eventfront "github.com/penstock-io/penstock/internal/front/events"
 	"github.com/penstock-io/penstock/internal/front/quicksight"
 	"github.com/penstock-io/penstock/internal/front/redshift"
 	"github.com/penstock-io/penstock/internal/front/redshiftdata"
@@ -113,7 +113,7 @@ func (s *server) internal(w http.ResponseWriter, r *http.Request, _ identity.Cal
 	if s.controlAppIntegrations(w, r) {
 		return
 	}
-	if path := r.URL.Path; path == events.ControlRoot || strings.HasPrefix(path, events.ControlRoot+"/") {
+	if path := r.URL.Path; path == eventfront.Root || strings.HasPrefix(path, eventfront.Root+"/") {
 		s.eventControl.ServeHTTP(w, r)
 		return
 	}

@@ -11,9 +11,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -26,7 +28,7 @@ import (
 
 // Paths that Handle serves begin with one of these.
 const (
-	ConnectorsPath = "/_penstock/action-connectors/"
+	ConnectorsPath = "/_penstock/action-connectors"
 	ApprovalsPath  = "/_penstock/action-approvals"
 	CallsPath      = "/_penstock/action-calls"
 )
@@ -39,7 +41,12 @@ func New(actions *action.Service) *Front { return &Front{actions} }
 
 // Serves reports whether a path is this front's.
 func Serves(path string) bool {
-	return strings.HasPrefix(path, ConnectorsPath) || path == ApprovalsPath || strings.HasPrefix(path, ApprovalsPath+"/") || path == CallsPath
+	for _, ours := range []string{ConnectorsPath, ApprovalsPath, CallsPath} {
+		if path == ours || strings.HasPrefix(path, ours+"/") {
+			return true
+		}
+	}
+	return false
 }
 
 // request is one request on its way.
@@ -47,6 +54,7 @@ type request struct {
 	*http.Request
 	caller identity.Caller
 	body   []byte
+	allow  string // the methods of a path that was called with another one
 }
 
 // Handle answers a request that is authenticated.
@@ -56,7 +64,7 @@ func (f *Front) Handle(w http.ResponseWriter, r *http.Request, caller identity.C
 		fail(w, r, action.Result{}, fault.New(fault.Invalid, subjectRequest, "the body cannot be read"))
 		return
 	}
-	req := &request{r, caller, body}
+	req := &request{Request: r, caller: caller, body: body}
 	parts := strings.Split(strings.TrimPrefix(r.URL.EscapedPath(), "/_penstock/"), "/")
 	for n := range parts { // an action's id may have a slash
 		if parts[n], err = url.PathUnescape(parts[n]); err != nil {
@@ -67,6 +75,9 @@ func (f *Front) Handle(w http.ResponseWriter, r *http.Request, caller identity.C
 	answer, status, result, err := f.route(req, parts)
 	switch {
 	case err != nil:
+		if req.allow != "" {
+			w.Header().Set("Allow", req.allow)
+		}
 		fail(w, r, result, err)
 	case answer == nil:
 		w.WriteHeader(http.StatusNoContent)
@@ -81,67 +92,121 @@ const subjectRequest = "request"
 // route finds what a request asks for. The result says what is known of a call that failed.
 func (f *Front) route(r *request, parts []string) (answer any, status int, result action.Result, err error) {
 	status = http.StatusOK
-	if parts[0] == "action-calls" {
+	if allowed := methods(parts); !slices.Contains(allowed, r.Method) {
+		return nil, 0, result, r.nothing(parts, allowed)
+	}
+	switch parts[0] {
+	case "action-calls":
 		answer, err = f.records(r, "")
 		return answer, status, result, err
-	}
-	if parts[0] == "action-approvals" {
+	case "action-approvals":
 		return f.approvals(r, parts[1:])
 	}
-	id, what := parts[1], ""
-	if len(parts) > 2 {
-		what = parts[2]
-	}
-	switch {
-	case what == "actions" && len(parts) == 4 && r.Method == http.MethodPost:
+	id, what := parts[1], parts[2]
+	switch what + " " + r.Method {
+	case "actions POST":
 		return f.call(r, id, parts[3])
-	case what == "actions" && len(parts) == 4 && r.Method == http.MethodGet:
-		answer, err = f.describe(r, id, parts[3])
-	case what == "actions" && len(parts) == 3 && r.Method == http.MethodGet:
-		answer, err = f.list(r, id)
-	case what == "sign-in" && len(parts) == 3 && r.Method == http.MethodPost:
+	case "actions GET":
+		if len(parts) == 4 {
+			answer, err = f.describe(r, id, parts[3])
+		} else {
+			answer, err = f.list(r, id)
+		}
+	case "sign-in POST":
 		answer, err = f.signIn(r, id)
-	case what == "sign-in" && len(parts) == 3 && r.Method == http.MethodDelete:
+	case "sign-in DELETE":
 		err = f.actions.SignOut(r.Context(), r.caller, r.caller.Account, id, r.URL.Query().Get("user"))
-	case what == "grants" && len(parts) == 3 && r.Method == http.MethodGet:
+	case "grants GET":
 		answer, err = f.grants(r, id)
-	case what == "test" && len(parts) == 3 && r.Method == http.MethodPost:
+	case "test POST":
 		answer, err = f.test(r, id)
-	case what == "calls" && len(parts) == 3 && r.Method == http.MethodGet:
+	case "calls GET":
 		answer, err = f.records(r, id)
-	case what == "document" && len(parts) == 3:
+	default: // "document"
 		return f.document(r, id)
-	default:
-		err = f.nothing(r, parts)
 	}
 	return answer, status, result, err
 }
 
-// nothing is the fault of a path or a method that is not served.
-func (f *Front) nothing(r *request, parts []string) error {
-	methods := map[string]string{"actions": "GET or POST", "sign-in": "POST or DELETE", "grants": "GET", "test": "POST", "calls": "GET", "document": "GET, PUT or DELETE"}
-	if len(parts) > 2 {
-		if allowed, ok := methods[parts[2]]; ok && len(parts) <= 4 {
-			return fault.New(fault.Unsupported, subjectRequest, "the method %s is not for %s; use %s", r.Method, r.URL.Path, allowed)
-		}
+// below are the paths of a connector, and what they are for.
+func below(what string) []string {
+	switch what {
+	case "actions", "grants", "calls":
+		return []string{http.MethodGet}
+	case "test":
+		return []string{http.MethodPost}
+	case "sign-in":
+		return []string{http.MethodPost, http.MethodDelete}
+	case "document":
+		return []string{http.MethodGet, http.MethodPut, http.MethodDelete}
 	}
-	return fault.New(fault.NotFound, subjectRequest, "there is nothing at %s", r.URL.Path)
+	return nil
 }
 
-// read decodes the body, which may be empty, into v.
-func (r *request) read(v any) error {
+// methods are those a path is for, none if there is nothing.
+func methods(parts []string) []string {
+	n := len(parts)
+	switch {
+	case parts[0] == "action-calls" && n == 1, parts[0] == "action-approvals" && n <= 2:
+		return []string{http.MethodGet}
+	case parts[0] == "action-approvals" && n == 3 && (parts[2] == "approve" || parts[2] == "reject"):
+		return []string{http.MethodPost}
+	case parts[0] == "action-connectors" && n == 3:
+		return below(parts[2])
+	case parts[0] == "action-connectors" && n == 4 && parts[2] == "actions":
+		return []string{http.MethodGet, http.MethodPost}
+	}
+	return nil
+}
+
+// nothing is the fault of a path or a method that is not served.
+func (r *request) nothing(parts, allowed []string) error {
+	if len(allowed) > 0 {
+		r.allow = strings.Join(allowed, ", ")
+		return fault.New(fault.Unsupported, subjectRequest, "the method %s is not for %s; use %s", r.Method, r.URL.Path, strings.Join(allowed, " or "))
+	}
+	instead := ""
+	if parts[0] == "action-connectors" {
+		instead = "; below " + ConnectorsPath + "/{id} there are actions, sign-in, grants, test, calls and document. Connectors themselves are listed and described with the API of QuickSight"
+	}
+	return fault.New(fault.NotFound, subjectRequest, "there is nothing at %s%s", r.URL.Path, instead)
+}
+
+// read decodes the body, which may be empty, into v. hint says where what does not belong there may have been meant
+// to go.
+func (r *request) read(v any, hint string) error {
 	if len(bytes.TrimSpace(r.body)) == 0 {
 		return nil
 	}
 	d := json.NewDecoder(bytes.NewReader(r.body))
 	d.DisallowUnknownFields()
 	if err := d.Decode(v); err != nil {
-		return fault.New(fault.Invalid, subjectRequest, "the body is not what this call takes: %s", strings.TrimPrefix(err.Error(), "json: "))
+		return fault.New(fault.Invalid, subjectRequest, "the body is not what this call takes: %s", problem(err, hint))
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return fault.New(fault.Invalid, subjectRequest, "something follows the JSON object of the body")
 	}
 	return nil
+}
+
+// problem is what is wrong with JSON, without the names of our types.
+func problem(err error, hint string) string {
+	var kind *json.UnmarshalTypeError
+	var syntax *json.SyntaxError
+	switch {
+	case errors.As(err, &kind) && kind.Field == "":
+		return "it is of the JSON type " + kind.Value + ", and has to be an object"
+	case errors.As(err, &kind):
+		return fmt.Sprintf("%s is of the JSON type %s, and has to be a %s", kind.Field, kind.Value, strings.Replace(kind.Type.Kind().String(), "bool", "boolean", 1))
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return "its JSON is not complete"
+	case errors.As(err, &syntax):
+		return "it is no JSON: " + syntax.Error()
+	}
+	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+		return "there is no member " + name + "; " + hint
+	}
+	return strings.TrimPrefix(err.Error(), "json: ")
 }
 
 // size is the query parameter of a page's size.

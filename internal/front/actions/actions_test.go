@@ -261,6 +261,11 @@ func TestErrors(t *testing.T) {
 		"a wrong method":        {"PATCH", read, nil, 405, "UnknownOperationException"},
 		"nothing there":         {"GET", "action-connectors/c", nil, 404, "UnknownOperationException"},
 		"nothing there either":  {"GET", "action-approvals/x/y/z", nil, 404, "UnknownOperationException"},
+		"nothing at all":        {"GET", "action-connectors", nil, 404, "UnknownOperationException"},
+		"a decision too many":   {"DELETE", "action-approvals/x", nil, 405, "UnknownOperationException"},
+		"calls of nobody":       {"GET", "action-connectors/x/calls", nil, 404, "ResourceNotFoundException"},
+		"approvals of nobody":   {"GET", "action-approvals?connector=x", nil, 404, "ResourceNotFoundException"},
+		"a state there is not":  {"GET", "action-approvals?state=waiting", nil, 400, "InvalidParameterValueException"},
 		"a page of many":        {"GET", "action-calls?maxResults=1000", nil, 400, "InvalidParameterValueException"},
 		"a page of words":       {"GET", "action-calls?maxResults=many", nil, 400, "InvalidParameterValueException"},
 		"a token of none":       {"GET", "action-calls?nextToken=x", nil, 400, "InvalidParameterValueException"},
@@ -271,6 +276,42 @@ func TestErrors(t *testing.T) {
 		}
 		if sign := out["signInUrl"]; (sign != nil) != (name == "sign-in needed") {
 			t.Errorf("%s: the address of the sign-in is %v", name, sign)
+		}
+	}
+}
+
+// What is wrong with a body is said in the words of JSON, and of what the call takes.
+func TestBodies(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	e.create("c", nil)
+	for body, says := range map[string]string{
+		`{"key":"OPS-7"}`:   `there is no member "key"; it takes arguments, user, dryRun and idempotencyKey, and what goes to the vendor goes into arguments`,
+		`[1]`:               `it is of the JSON type array, and has to be an object`,
+		`{"dryRun":"yes"}`:  `dryRun is of the JSON type string, and has to be a boolean`,
+		`{"user":1}`:        `user is of the JSON type number, and has to be a string`,
+		`{"arguments":{}`:   `its JSON is not complete`,
+		`{arguments:{}}`:    `it is no JSON: invalid character 'a'`,
+		`{"arguments":{}}x`: `something follows the JSON object of the body`,
+	} {
+		w := e.client.Do(t, "penstock", wiretest.Raw("POST", "/_penstock/action-connectors/c/actions/Read", "application/json", body))
+		var out object
+		if err := json.Unmarshal(w.Body.Bytes(), &out); err != nil || w.Code != 400 || !strings.Contains(fmt.Sprint(out["message"]), says) {
+			t.Errorf("%s: %d %s", body, w.Code, w.Body)
+		}
+	}
+}
+
+func TestAllow(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	for path, want := range map[string]string{
+		"action-connectors/c/actions": "GET", "action-connectors/c/actions/Read": "GET, POST", "action-connectors/c/sign-in": "POST, DELETE",
+		"action-connectors/c/document": "GET, PUT, DELETE", "action-approvals/a/approve": "POST", "action-approvals": "GET", "action-calls": "GET",
+		"action-connectors/c/decide%20approve": "", "action-calls/x": "", "action-connectors/": "",
+	} {
+		if w := e.raw("PATCH", path, nil); w.Header().Get("Allow") != want || (w.Code == 405) != (want != "") {
+			t.Errorf("%s: %d, Allow %q, want %q", path, w.Code, w.Header().Get("Allow"), want)
 		}
 	}
 }
@@ -400,6 +441,9 @@ func TestSignInRefused(t *testing.T) {
 	e.oauth.Set(func(s *oauthtest.Server) { s.Deny = `<script>alert("x")</script>` })
 	start := e.call("POST", "action-connectors/o/sign-in", nil, 200)
 	w := e.browser(start["signInUrl"].(string))
+	if !strings.Contains(w.Body.String(), "works once") {
+		t.Errorf("the page does not say how to go on: %s", w.Body)
+	}
 	if w.Code != 403 || strings.Contains(w.Body.String(), "<script>") || !strings.Contains(w.Body.String(), "&lt;script&gt;") {
 		t.Errorf("the page is %d %s", w.Code, w.Body)
 	}
@@ -426,6 +470,25 @@ func TestDocument(t *testing.T) {
 	if body, _ := io.ReadAll(w.Body); w.Code != 400 || !strings.Contains(string(body), "no JSON") {
 		t.Errorf("%d %s", w.Code, body)
 	}
+	for body, want := range map[string]string{
+		"openapi: 3.0.3\ninfo: {version: 2024-05-01}\nx: {200: [1, {true: a}], 1.5: 2024-05-01T10:00:00Z}\n": `{"info":{"version":"2024-05-01"},"openapi":"3.0.3","x":{"1.5":"2024-05-01T10:00:00Z","200":[1,{"true":"a"}]}}`,
+		"":               "the body is empty",
+		"petstore.json":  "--data-binary @openapi.yaml",
+		"a: [":           "neither JSON nor YAML",
+		"a: .nan":        "cannot be put into JSON",
+		"- a\n- b":       "neither a JSON object nor a mapping",
+		"a: &a [*a, *a]": "neither JSON nor YAML",
+	} {
+		w := e.client.Do(t, "penstock", wiretest.Raw("PUT", "/_penstock/action-connectors/c/document", "application/yaml", body))
+		if w.Code == 204 {
+			w = e.raw("GET", "action-connectors/c/document", nil)
+			if got := strings.TrimSpace(w.Body.String()); got != want {
+				t.Errorf("%s became %s, want %s", body, got, want)
+			}
+		} else if w.Code != 400 || !strings.Contains(w.Body.String(), want) {
+			t.Errorf("%q: %d %s, want %s", body, w.Code, w.Body, want)
+		}
+	}
 	e.call("DELETE", "action-connectors/c/document", nil, 204)
 	e.call("POST", "action-connectors/c/document", nil, 405)
 }
@@ -441,6 +504,20 @@ func FuzzCallback(f *testing.F) {
 		e.client.Handler.ServeHTTP(w, r)
 		if w.Code < 400 || w.Code >= 500 {
 			t.Fatalf("%q: %d %s", query, w.Code, w.Body)
+		}
+	})
+}
+
+func FuzzDocument(f *testing.F) {
+	f.Add("openapi: 3.1.0\npaths: {}\n")
+	f.Add("a: &b {1: .inf, ? [x] : y}\nc: *b\n<<: *b\n")
+	f.Add("{")
+	f.Fuzz(func(t *testing.T, body string) {
+		e := newEnv(t)
+		e.create("c", nil)
+		w := e.client.Do(t, "penstock", wiretest.Raw("PUT", "/_penstock/action-connectors/c/document", "application/yaml", body))
+		if w.Code != 204 && w.Code != 400 {
+			t.Fatalf("%q: %d %s", body, w.Code, w.Body)
 		}
 	})
 }

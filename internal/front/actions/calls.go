@@ -3,6 +3,8 @@ package actions
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/penstock-io/penstock/internal/action"
@@ -84,7 +86,7 @@ type callResult struct {
 
 func (f *Front) call(r *request, id, actionID string) (any, int, action.Result, error) {
 	var in callBody
-	if err := r.read(&in); err != nil {
+	if err := r.read(&in, "it takes arguments, user, dryRun and idempotencyKey, and what goes to the vendor goes into arguments"); err != nil {
 		return nil, 0, action.Result{}, err
 	}
 	if key := r.Header.Get("Idempotency-Key"); key != "" {
@@ -150,34 +152,56 @@ func moment(t time.Time) *time.Time {
 func (f *Front) approvals(r *request, parts []string) (any, int, action.Result, error) {
 	ctx, account := r.Context(), r.caller.Account
 	switch {
-	case len(parts) == 0 && r.Method == http.MethodGet:
+	case len(parts) == 0:
 		q := r.URL.Query()
-		list, next, err := f.actions.ListApprovals(ctx, r.caller, account, q.Get("connector"), action.ApprovalState(q.Get("state")), q.Get("nextToken"))
+		state := action.ApprovalState(q.Get("state"))
+		if states := action.ApprovalStates(); state != "" && !slices.Contains(states, state) {
+			return nil, 0, action.Result{}, fault.New(fault.Invalid, subjectRequest, "there is no state %.40q of an approval; they are %s", state, words(states))
+		}
+		list, next, err := f.actions.ListApprovals(ctx, r.caller, account, q.Get("connector"), state, q.Get("nextToken"))
+		if err == nil && len(list) == 0 {
+			err = f.known(r, q.Get("connector"))
+		}
 		out := make([]shownApproval, len(list))
 		for n := range list {
 			out[n] = showApproval(&list[n])
 		}
 		return page("approvals", out, next), http.StatusOK, action.Result{}, err
-	case len(parts) == 1 && r.Method == http.MethodGet:
+	case len(parts) == 1:
 		a, err := f.actions.Approval(ctx, r.caller, account, parts[0])
 		out := showApproval(&a.Approval)
 		out.Arguments, out.Request, out.Answer = a.Arguments, &a.Request, a.Answer
 		return out, http.StatusOK, action.Result{}, err
-	case len(parts) == 2 && parts[1] == "approve" && r.Method == http.MethodPost:
+	case parts[1] == "approve":
 		result, err := f.actions.Approve(ctx, r.caller, account, parts[0], wire.RequestID(ctx))
 		return answer(result), http.StatusOK, result, err
-	case len(parts) == 2 && parts[1] == "reject" && r.Method == http.MethodPost:
+	default: // "reject"
 		var in struct {
 			Reason string `json:"reason"`
 		}
-		if err := r.read(&in); err != nil {
+		if err := r.read(&in, "it takes reason"); err != nil {
 			return nil, 0, action.Result{}, err
 		}
 		a, err := f.actions.Reject(ctx, r.caller, account, parts[0], in.Reason)
 		return showApproval(&a), http.StatusOK, action.Result{}, err
-	default:
-		return nil, 0, action.Result{}, f.nothing(r, nil)
 	}
+}
+
+func words(states []action.ApprovalState) string {
+	out := make([]string, len(states))
+	for n, s := range states {
+		out[n] = string(s)
+	}
+	return strings.Join(out, ", ")
+}
+
+// known is the fault of a connector that has nothing, since it is not there.
+func (f *Front) known(r *request, connectorID string) error {
+	if connectorID == "" {
+		return nil
+	}
+	_, err := f.actions.Get(r.Context(), r.caller, r.caller.Account, connectorID)
+	return err
 }
 
 // page is a list with the token of the next page.
@@ -214,14 +238,14 @@ type shownRecord struct {
 }
 
 func (f *Front) records(r *request, connectorID string) (any, error) {
-	if r.Method != http.MethodGet {
-		return nil, fault.New(fault.Unsupported, subjectRequest, "the method %s is not for %s; use GET", r.Method, r.URL.Path)
-	}
 	size, err := r.size()
 	if err != nil {
 		return nil, err
 	}
 	list, next, err := f.actions.ListRecords(r.Context(), r.caller, r.caller.Account, connectorID, r.URL.Query().Get("nextToken"), size)
+	if err == nil && len(list) == 0 {
+		err = f.known(r, connectorID) // records outlive their connectors
+	}
 	if err != nil {
 		return nil, err
 	}

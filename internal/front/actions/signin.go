@@ -16,7 +16,7 @@ type userBody struct {
 
 func (f *Front) signIn(r *request, id string) (any, error) {
 	var in userBody
-	if err := r.read(&in); err != nil {
+	if err := r.read(&in, "it takes user"); err != nil {
 		return nil, err
 	}
 	start, err := f.actions.StartSignIn(r.Context(), r.caller, r.caller.Account, id, in.User)
@@ -32,7 +32,7 @@ func (f *Front) signIn(r *request, id string) (any, error) {
 
 func (f *Front) test(r *request, id string) (any, error) {
 	var in userBody
-	if err := r.read(&in); err != nil {
+	if err := r.read(&in, "it takes user"); err != nil {
 		return nil, err
 	}
 	tried, err := f.actions.Test(r.Context(), r.caller, r.caller.Account, id, in.User)
@@ -70,29 +70,6 @@ func (f *Front) grants(r *request, id string) (any, error) {
 	return page("grants", out, next), nil
 }
 
-func (f *Front) document(r *request, id string) (any, int, action.Result, error) {
-	ctx, account := r.Context(), r.caller.Account
-	switch r.Method {
-	case http.MethodPut:
-		return nil, 0, action.Result{}, f.actions.PutDocument(ctx, r.caller, account, id, r.body)
-	case http.MethodDelete:
-		return nil, 0, action.Result{}, f.actions.DeleteDocument(ctx, r.caller, account, id)
-	case http.MethodGet:
-		d, err := f.actions.Document(ctx, r.caller, account, id)
-		if err != nil {
-			return nil, 0, action.Result{}, err
-		}
-		return rawJSON(d.Content), http.StatusOK, action.Result{}, nil
-	default:
-		return nil, 0, action.Result{}, f.nothing(r, []string{"", id, "document"})
-	}
-}
-
-// rawJSON is JSON that is written as it is.
-type rawJSON []byte
-
-func (r rawJSON) MarshalJSON() ([]byte, error) { return r, nil }
-
 var callbackPage = template.Must(template.New("callback").Parse(`<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -101,13 +78,18 @@ var callbackPage = template.Must(template.New("callback").Parse(`<!doctype html>
 <style>body{font:16px/1.5 system-ui,sans-serif;max-width:36rem;margin:15vh auto;padding:0 1rem}code{overflow-wrap:anywhere}</style>
 <h1>{{.Title}}</h1>
 <p>{{.Text}}</p>
-{{if .Connector}}<p>Connector <code>{{.Connector}}</code> ({{.Type}}), {{if .User}}for <code>{{.User}}</code>{{else}}shared by all its users{{end}}.</p>
+{{with .Next}}<p>{{.}}</p>
+{{end}}{{if .Connector}}<p>Connector <code>{{.Connector}}</code> ({{.Type}}), {{if .User}}for <code>{{.User}}</code>{{else}}shared by all its users{{end}}.</p>
 <p>If that is not you, tell the owner of the connector: what you have just allowed can be used in that name.</p>{{end}}
 </html>
 `))
 
 // shownPage is what the page after a sign-in says.
-type shownPage struct{ Title, Text, Connector, Type, User string }
+type shownPage struct{ Title, Text, Next, Connector, Type, User string }
+
+// again is what somebody does whose sign-in has failed: its address is used up, whatever the reason.
+const again = "The address of a sign-in works once. For another one, make the call again that asked for it, or ask for one with POST /_penstock/action-connectors/{id}/sign-in; " +
+	"GET /_penstock/action-connectors/{id}/grants shows who is signed in. An earlier sign-in that worked still does."
 
 // Callback is where vendors send browsers back to. It asks for no authentication: the state parameter is good once,
 // for one user's sign-in.
@@ -130,11 +112,11 @@ func (f *Front) Callback(w http.ResponseWriter, r *http.Request) {
 	})
 	if err != nil {
 		w.WriteHeader(statusOf(err))
-		_ = callbackPage.Execute(w, shownPage{Title: "Not signed in", Text: sentence(fault.Message(err))})
+		_ = callbackPage.Execute(w, shownPage{Title: "Not signed in", Text: sentence(fault.Message(err)), Next: again})
 		return
 	}
 	_ = callbackPage.Execute(w, shownPage{
-		Title: "Signed in", Text: "You can close this window.", Connector: done.Connector.ID, Type: string(done.Connector.Type), User: done.Grant.User,
+		Title: "Signed in", Text: "You can close this window, and make the call again if one has sent you here.", Connector: done.Connector.ID, Type: string(done.Connector.Type), User: done.Grant.User,
 	})
 }
 

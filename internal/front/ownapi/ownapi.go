@@ -43,8 +43,10 @@ func Refuse(w http.ResponseWriter, err error) {
 		status = http.StatusNotFound
 	case fault.State, fault.AlreadyExists, fault.Conflict:
 		status = http.StatusConflict
-	case fault.Limit, fault.Throttled, fault.Unavailable:
+	case fault.Limit, fault.Throttled:
 		status = http.StatusTooManyRequests
+	case fault.Unavailable:
+		status = http.StatusServiceUnavailable
 	case fault.Internal:
 		status = http.StatusInternalServerError
 	}
