@@ -81,6 +81,11 @@ const (
 	ApprovalInterrupted ApprovalState = "interrupted" // the server stopped while it ran
 )
 
+// ApprovalStates lists them all.
+func ApprovalStates() []ApprovalState {
+	return []ApprovalState{ApprovalPending, ApprovalApproved, ApprovalRejected, ApprovalExpired, ApprovalDone, ApprovalFailed, ApprovalInterrupted}
+}
+
 // Approval is a call that runs only when somebody has looked at it.
 type Approval struct {
 	ID          string

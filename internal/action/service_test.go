@@ -96,7 +96,7 @@ func TestRefused(t *testing.T) {
 			p.Permissions = []action.Permission{{Principal: alice, Actions: []string{"s3:GetObject"}}}
 		}, fault.Invalid, action.SubjectPermission},
 		{"a reserved tag", func(p *action.CreateParams) { p.Tags = []tag.Tag{{Key: "aws:x", Value: "y"}} }, fault.Invalid, action.SubjectTag},
-		{"a tag of ours that is misspelt", func(p *action.CreateParams) { p.Tags = []tag.Tag{{Key: "penstock:aproval", Value: "writes"}} }, fault.Invalid, action.SubjectTag},
+		{"a tag of ours that is misspelt", func(p *action.CreateParams) { p.Tags = []tag.Tag{{Key: "penstock:approve", Value: "writes"}} }, fault.Invalid, action.SubjectTag},
 		{"a tag of ours that means nothing", func(p *action.CreateParams) { p.Tags = []tag.Tag{{Key: action.TagIdentity, Value: "all"}} }, fault.Invalid, action.SubjectTag},
 		{"an action twice", func(p *action.CreateParams) { p.EnabledActions = &[]string{"a", "a"} }, fault.Invalid, action.SubjectAction},
 		{"an action with a blank", func(p *action.CreateParams) { p.EnabledActions = &[]string{"a b"} }, fault.Invalid, action.SubjectAction},

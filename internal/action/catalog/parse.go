@@ -53,7 +53,7 @@ func parse(text []byte, from origin) (*Catalogue, error) {
 		Swagger any `json:"swagger"`
 	}
 	if err := json.Unmarshal(text, &head); err != nil {
-		return nil, fault.Wrap(err, fault.Invalid, SubjectDocument, "The OpenAPI document is not JSON: %v. One in YAML has to be converted first.", err)
+		return nil, fault.Wrap(err, fault.Invalid, SubjectDocument, "The OpenAPI document is not JSON: %v.", err)
 	}
 	if version, _ := head.OpenAPI.(string); !strings.HasPrefix(version, "3.0") && !strings.HasPrefix(version, "3.1") {
 		if head.Swagger != nil {

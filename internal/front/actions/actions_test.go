@@ -263,7 +263,7 @@ func TestErrors(t *testing.T) {
 		"nothing there either":  {"GET", "action-approvals/x/y/z", nil, 404, "UnknownOperationException"},
 		"nothing at all":        {"GET", "action-connectors", nil, 404, "UnknownOperationException"},
 		"a decision too many":   {"DELETE", "action-approvals/x", nil, 405, "UnknownOperationException"},
-		"calls of nobody":       {"GET", "action-connectors/x/calls", nil, 404, "ResourceNotFoundException"},
+		"calls of nobody":       {"GET", "action-connectors/y/calls", nil, 404, "ResourceNotFoundException"},
 		"approvals of nobody":   {"GET", "action-approvals?connector=x", nil, 404, "ResourceNotFoundException"},
 		"a state there is not":  {"GET", "action-approvals?state=waiting", nil, 400, "InvalidParameterValueException"},
 		"a page of many":        {"GET", "action-calls?maxResults=1000", nil, 400, "InvalidParameterValueException"},
