@@ -12,10 +12,12 @@ import (
 	"github.com/penstock-io/penstock/internal/action"
 	"github.com/penstock-io/penstock/internal/action/mcp"
 	"github.com/penstock-io/penstock/internal/config"
+	"github.com/penstock-io/penstock/internal/fault"
 	"github.com/penstock-io/penstock/internal/front/actions"
 	"github.com/penstock-io/penstock/internal/front/appintegrations"
 	"github.com/penstock-io/penstock/internal/front/dynamodb"
 	eventfront "github.com/penstock-io/penstock/internal/front/events"
+	"github.com/penstock-io/penstock/internal/front/ownapi"
 	"github.com/penstock-io/penstock/internal/front/quicksight"
 	"github.com/penstock-io/penstock/internal/front/redshift"
 	"github.com/penstock-io/penstock/internal/front/redshiftdata"
@@ -118,24 +120,22 @@ func (s *server) internal(w http.ResponseWriter, r *http.Request, _ identity.Cal
 		return
 	}
 	if r.URL.Path != "/_penstock/s3-events" {
-		http.Error(w, `{"message":"there is nothing at this path"}`, http.StatusNotFound)
+		ownapi.Refuse(w, fault.New(fault.NotFound, "path", "there is nothing at %s", r.URL.Path))
 		return
 	}
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
-		http.Error(w, `{"message":"send S3 event notifications with POST"}`, http.StatusMethodNotAllowed)
+		ownapi.Refuse(w, fault.New(fault.Unsupported, "method", "send S3 event notifications with POST"))
 		return
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxEvents))
 	if err != nil {
-		http.Error(w, `{"message":"the notification is larger than 1 MiB"}`, http.StatusRequestEntityTooLarge)
+		ownapi.Refuse(w, fault.Wrap(err, fault.Invalid, "body", "the notification could not be read to its end, or is larger than %d bytes", maxEvents))
 		return
 	}
 	files, err := s3.ParseNotification(body)
 	if err != nil {
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(http.StatusBadRequest)
-		_ = json.NewEncoder(w).Encode(map[string]string{"message": err.Error()})
+		ownapi.Refuse(w, fault.Wrap(err, fault.Invalid, "body", "%v", err))
 		return
 	}
 	for _, f := range files {

@@ -41,6 +41,8 @@ func Refuse(w http.ResponseWriter, err error) {
 	switch fault.KindOf(err) {
 	case fault.NotFound:
 		status = http.StatusNotFound
+	case fault.Unsupported:
+		status = http.StatusMethodNotAllowed
 	case fault.State, fault.AlreadyExists, fault.Conflict:
 		status = http.StatusConflict
 	case fault.Limit, fault.Throttled:
