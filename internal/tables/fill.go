@@ -14,6 +14,11 @@ const fillChunk = 500
 // FillIndexes puts existing items into the indexes, and the lists of expiry, that were made after them.
 // Writes that happen meanwhile keep both up to date for the items they touch.
 func (db *DB) FillIndexes(ctx context.Context) error {
+	return db.inChunks(ctx, db.fillSome)
+}
+
+// inChunks does something to every table, chunk by chunk, so that it can be stopped in between.
+func (db *DB) inChunks(ctx context.Context, some func(table string) (more bool, err error)) error {
 	if err := db.ready(); err != nil {
 		return err
 	}
@@ -22,7 +27,7 @@ func (db *DB) FillIndexes(ctx context.Context) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			more, err := db.fillSome(name)
+			more, err := some(name)
 			if err != nil {
 				return err
 			}
@@ -148,24 +153,7 @@ const expireChunk = 500
 
 // ExpireItems removes the items whose time is over. Their records in the stream say that it was the service.
 func (db *DB) ExpireItems(ctx context.Context) error {
-	if err := db.ready(); err != nil {
-		return err
-	}
-	for _, name := range db.names() {
-		for {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			more, err := db.expireSome(name)
-			if err != nil {
-				return err
-			}
-			if !more {
-				break
-			}
-		}
-	}
-	return nil
+	return db.inChunks(ctx, db.expireSome)
 }
 
 func (db *DB) expireSome(name string) (more bool, err error) {
