@@ -66,7 +66,7 @@ func (f *Front) Handle(w http.ResponseWriter, r *http.Request, caller identity.C
 	}
 	req := &request{Request: r, caller: caller, body: body}
 	parts := strings.Split(strings.TrimPrefix(r.URL.EscapedPath(), "/_penstock/"), "/")
-	for n := range parts { // an action's id may have a slash
+	for n := range parts {
 		if parts[n], err = url.PathUnescape(parts[n]); err != nil {
 			fail(w, r, action.Result{}, fault.New(fault.Invalid, subjectRequest, "the path cannot be read"))
 			return
@@ -92,6 +92,9 @@ const subjectRequest = "request"
 // route finds what a request asks for. The result says what is known of a call that failed.
 func (f *Front) route(r *request, parts []string) (answer any, status int, result action.Result, err error) {
 	status = http.StatusOK
+	if len(parts) > 4 && parts[2] == "actions" { // an action's id may have slashes, which not every signer can encode
+		parts = append(parts[:3], strings.Join(parts[3:], "/"))
+	}
 	if allowed := methods(parts); !slices.Contains(allowed, r.Method) {
 		return nil, 0, result, r.nothing(parts, allowed)
 	}
@@ -115,7 +118,7 @@ func (f *Front) route(r *request, parts []string) (answer any, status int, resul
 	case "sign-in POST":
 		answer, err = f.signIn(r, id)
 	case "sign-in DELETE":
-		err = f.actions.SignOut(r.Context(), r.caller, r.caller.Account, id, r.URL.Query().Get("user"))
+		err = f.signOut(r, id)
 	case "grants GET":
 		answer, err = f.grants(r, id)
 	case "test POST":

@@ -357,6 +357,9 @@ func TestIdempotencyKeys(t *testing.T) {
 		}
 		return w, out
 	}
+	if out := e.call("GET", "action-connectors/c/actions/tools/Write", nil, 200); out["id"] != "tools/Write" {
+		t.Errorf("with a slash that is not encoded: %v", out)
+	}
 	_, first := send("k", `{"arguments":{"a":1}}`)
 	if _, again := send("k", `{"arguments":{"a":1}}`); again["replayed"] != true || again["callId"] != first["callId"] {
 		t.Errorf("again: %v", again)
@@ -430,6 +433,10 @@ func TestSignIn(t *testing.T) {
 		t.Errorf("tested %v", out)
 	}
 	e.call("DELETE", "action-connectors/o/sign-in?user="+url.QueryEscape(alice), nil, 204)
+	e.call("POST", "action-connectors/o/test", object{"user": alice}, 403)
+	e.browser(e.call("POST", "action-connectors/o/sign-in", object{"user": alice}, 200)["signInUrl"].(string))
+	e.call("DELETE", "action-connectors/o/sign-in", nil, 404) // that is the caller's own, who has none
+	e.call("DELETE", "action-connectors/o/sign-in", object{"user": alice}, 204)
 	e.call("POST", "action-connectors/o/test", object{"user": alice}, 403)
 }
 

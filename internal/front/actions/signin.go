@@ -30,6 +30,14 @@ func (f *Front) signIn(r *request, id string) (any, error) {
 	return out, nil
 }
 
+func (f *Front) signOut(r *request, id string) error {
+	in := userBody{User: r.URL.Query().Get("user")}
+	if err := r.read(&in, "it takes user"); err != nil {
+		return err
+	}
+	return f.actions.SignOut(r.Context(), r.caller, r.caller.Account, id, in.User)
+}
+
 func (f *Front) test(r *request, id string) (any, error) {
 	var in userBody
 	if err := r.read(&in, "it takes user"); err != nil {
