@@ -410,6 +410,9 @@ func TestCircuitBreaker(t *testing.T) {
 	if !errors.As(err, &f) || f.Reason != invoke.CircuitOpen || f.RetryAfter == 0 || n.Load() != 3 {
 		t.Errorf("%v after %d requests", err, n.Load())
 	}
+	if resting := e.Resting(); len(resting) != 1 || resting[0] != generic(failing.URL, "GET", getX).Connector.ID {
+		t.Errorf("resting: %v", resting)
+	}
 	other := generic(healthy.URL, "GET", getX)
 	other.Connector.ID = "other"
 	if _, err := e.Invoke(t.Context(), other); err != nil {

@@ -3,6 +3,7 @@ package invoke
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -80,6 +81,19 @@ func (e *Engine) newState(c *Connector, known *catalog.Catalogue) *state {
 		})
 	}
 	return st
+}
+
+// Resting lists the connectors whose vendors are left alone for a while, since they failed.
+func (e *Engine) Resting() []string {
+	e.states.mu.Lock()
+	defer e.states.mu.Unlock()
+	var ids []string
+	for key, st := range e.states.of {
+		if st.breaker != nil && st.breaker.State() == gobreaker.StateOpen && !slices.Contains(ids, key.id) {
+			ids = append(ids, key.id)
+		}
+	}
+	return ids
 }
 
 // isOutage reports whether an error means that the vendor does not work, rather than that it declined.

@@ -63,3 +63,33 @@ func BenchmarkConnectorPage(b *testing.B) {
 		})
 	}
 }
+
+func TestActionCounts(t *testing.T) {
+	t.Parallel()
+	db, err := sqlite.Open(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	s := db.Connectors()
+	for n, status := range []action.Status{action.CreationSuccessful, action.CreationSuccessful, action.UpdateFailed} {
+		c := storetest.Full[action.Connector](n * 100)
+		c.ID, c.Name, c.Type, c.Status = fmt.Sprintf("c%d", n), fmt.Sprintf("C %d", n), "SLACK", status
+		if err := s.ConnectorCreate(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.GrantUpdate(t.Context(), c.ID, "u", func(g *action.Grant) error { g.ID, g.State = c.ID, action.GrantActive; return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	now := time.Now()
+	for n, state := range []action.ApprovalState{action.ApprovalPending, action.ApprovalPending, action.ApprovalDone} {
+		if err := db.Calls().ApprovalCreate(t.Context(), action.Approval{ID: fmt.Sprint(n), State: state, Expires: now.Add(time.Duration(n) * time.Hour)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := s.ActionCounts(t.Context(), now)
+	if err != nil || fmt.Sprint(got) != "{map[SLACK:map[CREATION_SUCCESSFUL:2 UPDATE_FAILED:1]] map[active:3] 1}" {
+		t.Errorf("%v, %v", got, err)
+	}
+}
