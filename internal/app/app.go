@@ -70,7 +70,7 @@ type server struct {
 	jobs         *copyjob.Service
 	statements   *statements.Service
 	appint       *appint.Service
-	webhooks     map[string]http.Handler // by path
+	webhooks     http.Handler
 	eventControl http.Handler
 	actions      *action.Service
 	mcp          *mcp.Handler

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -42,13 +41,9 @@ func (s *server) openEvents(ctx context.Context) error {
 	}
 	s.dispatcher = events.NewDispatcher(events.DispatcherConfig{Outbox: outbox, Targets: targets, MaxAge: ages, Now: s.now, Log: s.log})
 	s.eventControl = eventfront.New(outbox, s.dispatcher.Wake, s.now)
-	hooks := events.NewWebhooks(events.WebhookConfig{
+	s.webhooks = events.NewWebhooks(events.WebhookConfig{
 		Settings: settings, Routes: eventRoutes{s.appint}, Outbox: outbox, Wake: s.dispatcher.Wake, Now: s.now, NewID: uuid.NewString, Log: s.log,
 	})
-	s.webhooks = map[string]http.Handler{}
-	for path := range settings.Webhooks {
-		s.webhooks["/"+events.Prefix+path] = hooks
-	}
 	s.watchEvents(outbox)
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"maps"
 	"net"
 	"net/http"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"github.com/penstock-io/penstock/internal/action"
 	"github.com/penstock-io/penstock/internal/action/mcp"
 	"github.com/penstock-io/penstock/internal/config"
+	"github.com/penstock-io/penstock/internal/events"
 	"github.com/penstock-io/penstock/internal/fault"
 	"github.com/penstock-io/penstock/internal/front/actions"
 	"github.com/penstock-io/penstock/internal/front/appintegrations"
@@ -55,8 +55,7 @@ func (s *server) newHandler(ctx context.Context) (*wire.Handler, error) {
 	if s.tables != nil {
 		services = append(services, dynamodb.Services(dynamodb.Config{DB: s.tables, Region: s.config.Region, Endpoint: s.config.Listen, Now: s.now})...)
 	}
-	public := map[string]http.Handler{action.CallbackPath: http.HandlerFunc(connectors.Callback), mcpPath: s.tokens.public(s.mcp)}
-	maps.Copy(public, s.webhooks)
+	public := map[string]http.Handler{action.CallbackPath: http.HandlerFunc(connectors.Callback), mcpPath: s.tokens.public(s.mcp), "/" + events.Prefix: s.webhooks}
 	return wire.New(wire.Config{
 		Services: services,
 		S3:       buckets,

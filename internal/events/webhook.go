@@ -55,7 +55,8 @@ func (h *Webhooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	hook, known := h.c.Settings.Webhooks[path]
 	switch {
 	case !ok || !known:
-		answer(w, http.StatusNotFound, problem{"there is no webhook at this path"})
+		h.c.Log.Info("a webhook was refused", "path", path, "remote", r.RemoteAddr, "reason", "the configuration has no webhook of this path")
+		answer(w, http.StatusNotFound, problem{"there is no webhook at this path; a path has one when the configuration file names it under webhooks"})
 		return
 	case r.Method != http.MethodPost:
 		w.Header().Set("Allow", http.MethodPost)

@@ -51,7 +51,7 @@ type Config struct {
 	Internal InternalFunc // the rest of /_penstock/, authenticated. Nil: refused
 
 	// Public gets requests to these paths, such as /_penstock/oauth/callback, that are not signed, as they came:
-	// what else authenticates them is their own business.
+	// what else authenticates them is their own business. "/x/" stands for everything below /x.
 	Public map[string]http.Handler
 
 	Keys    Keys
@@ -141,6 +141,17 @@ func New(c Config) (*Handler, error) {
 	return h, nil
 }
 
+// public is the handler of a path in Public, or nil.
+func (h *Handler) public(path string) http.Handler {
+	if exact := h.Public[path]; exact != nil {
+		return exact
+	}
+	if first, _, below := strings.Cut(strings.TrimPrefix(path, "/"), "/"); below {
+		return h.Public["/"+first+"/"]
+	}
+	return nil
+}
+
 // ServeHTTP implements http.Handler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch path := r.URL.Path; {
@@ -148,8 +159,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.Health.ServeHTTP(w, r)
 	case path == "/_penstock/metrics" && h.Metrics != nil:
 		h.Metrics.ServeHTTP(w, r)
-	case h.Public[path] != nil && sigv4.Service(r) == "":
-		h.raw("penstock", h.Public[path], w, r)
+	case h.public(path) != nil && sigv4.Service(r) == "":
+		h.raw("penstock", h.public(path), w, r)
 	case strings.HasPrefix(path, "/_penstock/"):
 		h.serve(w, r, h.internal)
 	default:

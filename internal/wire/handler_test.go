@@ -399,10 +399,14 @@ func TestInternalPaths(t *testing.T) {
 	expect(t, b.client.Do(t, "penstock", wiretest.Raw("GET", "/_penstock/x", "", "")), 400, "UnknownOperationException", "nothing at this path")
 
 	b = newBench(t, func(c *wire.Config) {
-		c.Public = map[string]http.Handler{"/_penstock/open": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.URL.RawQuery) })}
+		query := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.URL.RawQuery) })
+		c.Public = map[string]http.Handler{"/_penstock/open": query, "/hooks/": query}
 	})
 	if w := b.client.Do(t, "", wiretest.Raw("GET", "/_penstock/open?code=secret", "", "")); w.Code != 200 || w.Body.String() != "code=secret" {
 		t.Errorf("a public path: %d %s", w.Code, w.Body)
+	}
+	if w := b.client.Do(t, "", wiretest.Raw("GET", "/hooks/a/b?code=below", "", "")); w.Code != 200 || w.Body.String() != "code=below" {
+		t.Errorf("below a public path: %d %s", w.Code, w.Body)
 	}
 	if strings.Contains(b.logged(), "secret") {
 		t.Error("the log has a public path's query")

@@ -122,11 +122,11 @@ func findToken(ctx context.Context, t *sql.Tx, token appint.Token) (id string, f
 
 // distinct checks that what is unique is not taken by a row with another number.
 func (k *resourceKind[T]) distinct(ctx context.Context, t *sql.Tx, v *T, number int64) error {
-	unique := append([]uniqueColumn[T]{{k.key, "id", func(v *T) string { return *k.id(v) }}}, k.unique...)
+	unique := append([]uniqueColumn[T]{{k.key, k.key, func(v *T) string { return *k.id(v) }}}, k.unique...)
 	for _, u := range unique {
 		taken, err := has(ctx, t, "SELECT 1 FROM "+k.table+" WHERE "+u.column+" = ? AND number <> ?", u.value(v), number)
 		if err == nil && taken {
-			err = fault.New(fault.AlreadyExists, k.subject, "there is a %s with the %s %q already; choose another", k.subject, u.what, u.value(v))
+			err = fault.New(fault.AlreadyExists, k.subject, "another %s has the %s %q; choose another", k.subject, u.what, u.value(v))
 		}
 		if err != nil {
 			return err

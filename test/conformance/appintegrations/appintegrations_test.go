@@ -330,9 +330,9 @@ event-buses:
 		Name: aws.String("hook"), EventFilter: &types.EventFilter{Source: aws.String("app-integrations.webhooks/orders/eu")}, EventBridgeBus: aws.String("default"),
 	})
 	w.must(err)
-	post := func(delivery, body, secret string) int {
+	post := func(path, delivery, body, secret string) int {
 		t.Helper()
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.Endpoint()+"/app-integrations.webhooks/orders/eu", strings.NewReader(body))
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.Endpoint()+"/app-integrations.webhooks/"+path, strings.NewReader(body))
 		w.must(err)
 		mac := hmac.New(sha256.New, []byte(secret))
 		mac.Write([]byte(body))
@@ -347,12 +347,15 @@ event-buses:
 	}
 	for n := range 20 {
 		for range 2 { // senders repeat themselves
-			if code := post(fmt.Sprint("delivery-", n), fmt.Sprintf(`{"order": {"id": %d}}`, n), "hush"); code != http.StatusAccepted {
+			if code := post("orders/eu", fmt.Sprint("delivery-", n), fmt.Sprintf(`{"order": {"id": %d}}`, n), "hush"); code != http.StatusAccepted {
 				t.Fatalf("the answer is %d", code)
 			}
 		}
 	}
-	if code := post("forged", `{}`, "guess"); code != http.StatusUnauthorized {
+	if code := post("orders/us", "unknown", `{}`, "hush"); code != http.StatusNotFound {
+		t.Errorf("an unknown path: %d", code)
+	}
+	if code := post("orders/eu", "forged", `{}`, "guess"); code != http.StatusUnauthorized {
 		t.Errorf("a forged webhook was answered with %d", code)
 	}
 	const query = `SELECT count(*), count(DISTINCT id), min(detail_type), min(source), max(detail."order".id::int) FROM public.events`
