@@ -11,13 +11,14 @@ import (
 
 // AddTags lays add over the tags of a connector or a VPC connection.
 func (s *Service) AddTags(ctx context.Context, caller identity.Caller, resourceARN string, add []tag.Tag) error {
-	return s.retag(ctx, caller, resourceARN, func(tags map[string]string) (map[string]string, error) {
-		next, err := tag.Set(tags, add)
-		if err == nil {
-			err = checkTags(next)
-		}
-		return next, err
-	})
+	added, err := tag.Set(nil, add)
+	if err == nil {
+		err = checkTags(added) // those that are there may be of a version that knew others
+	}
+	if err != nil {
+		return err
+	}
+	return s.retag(ctx, caller, resourceARN, func(tags map[string]string) (map[string]string, error) { return tag.Set(tags, add) })
 }
 
 // RemoveTags takes tags away. Keys that are not there are ignored.
