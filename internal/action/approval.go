@@ -123,8 +123,10 @@ func (c *call) decided(ctx context.Context, waiting Result) (result Result, fail
 		}
 		return decodeResult(text)
 	}
-	state, why := a.State, a.Reason
+	state, why, then := a.State, a.Reason, "use a new key to ask again"
 	switch {
+	case state == ApprovalInterrupted:
+		then = "look at the vendor whether it had its effect, and " + then
 	case state == ApprovalApproved, state == ApprovalPending && c.Now().Before(a.Expires):
 		return waiting, nil, nil
 	case state == ApprovalPending:
@@ -133,7 +135,7 @@ func (c *call) decided(ctx context.Context, waiting Result) (result Result, fail
 	if why != "" {
 		why = ": " + why
 	}
-	return Result{}, nil, fault.New(fault.Conflict, SubjectClaim, "the call with the idempotency key %q waited for the approval %s, which is %s%s; use a new key to ask again", c.claim.Key, a.ID, state, why)
+	return Result{}, nil, fault.New(fault.Conflict, SubjectClaim, "the call with the idempotency key %q waited for the approval %s, which is %s%s; %s", c.claim.Key, a.ID, state, why, then)
 }
 
 const listApprovals = "approvals"
