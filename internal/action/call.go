@@ -396,13 +396,19 @@ func (s *Service) Actions(ctx context.Context, caller identity.Caller, account, 
 	if user, err = s.mayUse(caller, &c, user); err != nil {
 		return Connector{}, nil, err
 	}
-	all, err := s.Invoker.Actions(ctx, s.target(&c, known.document, user))
+	list, err := s.actions(ctx, &c, known.document, user)
+	return c, list, err
+}
+
+// actions lists the actions of c, and says which are enabled.
+func (s *Service) actions(ctx context.Context, c *Connector, d Document, user string) ([]Action, error) {
+	all, err := s.Invoker.Actions(ctx, s.target(c, d, user))
 	out := make([]Action, len(all))
 	for n, a := range all {
 		a.Enabled = c.Enabled(a.ID) && !(a.Write && c.ReadOnly())
 		out[n] = a
 	}
-	return c, out, err
+	return out, err
 }
 
 // PutDocument replaces the OpenAPI document of a GENERIC_HTTP connector.

@@ -50,7 +50,7 @@ type Config struct {
 	Egress                     Egress
 	Checker                    Checker // tries credentials; nil: there is nothing to try them on
 	Checks                     CheckMode
-	CheckTime                  time.Duration // how long a check may take; 0 is 5 s
+	CheckTime                  time.Duration // how long a check may take, and a list of all tools of remote servers; 0 is 5 s
 	Invoker                    Invoker       // makes calls; nil: no type has actions
 	PublicURL                  string        // where browsers reach this server, https://penstock.example.com; "" refuses sign-ins
 	ApproveWrites              bool          // calls that write wait for approval, unless TagApproval says otherwise

@@ -73,7 +73,7 @@ func (s *server) openActions(ctx context.Context, box *secret.Box, own string) e
 		},
 		Now: s.now, NewID: uuid.NewString, Log: s.log,
 	})
-	s.mcp = mcp.New(mcp.Config{Toolbox: &toolbox{server: s, named: map[toolKey]mcp.Ref{}}, Log: s.log, Version: s.build.Version})
+	s.mcp = mcp.New(mcp.Config{Toolbox: toolbox{s}, Log: s.log, Version: s.build.Version})
 	s.tokens = newTokenBox(s, box)
 	return s.actions.Recover(ctx)
 }
@@ -163,6 +163,15 @@ func connectorOf(ctx context.Context, c *action.Connector, document []byte, cred
 	return out, nil
 }
 
+// targetOf is the connector of a call as the engine sees it.
+func targetOf(ctx context.Context, t action.Target) (invoke.Connector, error) {
+	c, err := connectorOf(ctx, t.Connector, t.Document, t.Credentials)
+	if t.Connector.Identity() == action.PerUser {
+		c.User = t.User
+	}
+	return c, err
+}
+
 // tokens are action.Credentials as the engine wants them.
 type tokens struct{ credentials *action.Credentials }
 
@@ -178,7 +187,7 @@ func (t tokens) Refresh(ctx context.Context, refused invoke.Token) (invoke.Token
 
 // Actions is action.Invoker.
 func (v invoker) Actions(ctx context.Context, t action.Target) ([]action.Action, error) {
-	c, err := connectorOf(ctx, t.Connector, t.Document, t.Credentials)
+	c, err := targetOf(ctx, t)
 	if err != nil {
 		return nil, err
 	}
@@ -208,7 +217,7 @@ func actionOf(a *catalogue.Action, c *invoke.Connector) action.Action {
 
 // Prepare is action.Invoker.
 func (v invoker) Prepare(ctx context.Context, t action.Target, actionID string, arguments json.RawMessage) (action.Prepared, error) {
-	c, err := connectorOf(ctx, t.Connector, t.Document, t.Credentials)
+	c, err := targetOf(ctx, t)
 	if err != nil {
 		return action.Prepared{}, err
 	}

@@ -10,7 +10,6 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/penstock-io/penstock/internal/action"
@@ -26,69 +25,29 @@ const (
 )
 
 // toolbox offers the actions of connectors as tools.
-type toolbox struct {
-	*server
-	mu    sync.Mutex
-	named map[toolKey]mcp.Ref // what names stand for, as they were listed last
-}
-
-type toolKey struct {
-	caller identity.Caller
-	name   string
-}
+type toolbox struct{ *server }
 
 // Tools is mcp.Toolbox: every enabled action of every connector that the caller may use.
-func (b *toolbox) Tools(ctx context.Context, caller identity.Caller) ([]mcp.Offer, error) {
-	var refs []mcp.Ref
+func (b toolbox) Tools(ctx context.Context, caller identity.Caller) ([]mcp.Offer, error) {
 	var offers []mcp.Offer
-	for token := ""; ; {
-		page, next, err := b.actions.List(ctx, caller, caller.Account, token, nil)
-		if err != nil {
-			return nil, err
+	err := b.actions.EachUsable(ctx, caller, caller.Account, func(u action.Usable) {
+		if u.Err != nil {
+			b.log.Info("the tools of an action connector cannot be listed", "connector", u.Connector.ID, "error", fault.Message(u.Err))
 		}
-		for _, c := range page {
-			_, list, err := b.actions.Actions(ctx, caller, caller.Account, c.ID, "")
-			if err != nil { // one connector that cannot say what it has does not hide the others (invariant 7)
-				if fault.KindOf(err) != fault.Denied {
-					b.log.Info("the tools of an action connector cannot be listed", "connector", c.ID, "error", fault.Message(err))
-				}
-				continue
-			}
-			for _, a := range list {
-				if !a.Enabled || c.Status.Failed() {
-					continue
-				}
-				refs = append(refs, mcp.Ref{Connector: c.ID, Action: a.ID})
-				offers = append(offers, mcp.Offer{Title: a.Name, Description: a.Description, Schema: a.Input, ReadOnly: !a.Write, Destructive: a.Destructive})
+		for _, a := range u.Actions {
+			if a.Enabled {
+				offers = append(offers, mcp.Offer{
+					Ref: mcp.Ref{Connector: u.Connector.ID, Action: a.ID}, Title: a.Name, Description: a.Description, Schema: a.Input, ReadOnly: !a.Write, Destructive: a.Destructive,
+				})
 			}
 		}
-		if token = next; token == "" {
-			break
-		}
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for key := range b.named {
-		if key.caller == caller {
-			delete(b.named, key)
-		}
-	}
-	for n, name := range mcp.Names(refs) {
-		offers[n].Name = name
-		b.named[toolKey{caller, name}] = refs[n]
-	}
-	return offers, nil
+	})
+	return offers, err
 }
 
 // Call is mcp.Toolbox.
-func (b *toolbox) Call(ctx context.Context, caller identity.Caller, name string, arguments json.RawMessage) (mcp.Outcome, error) {
-	b.mu.Lock()
-	ref, ok := b.named[toolKey{caller, name}]
-	b.mu.Unlock()
-	if !ok {
-		return mcp.Outcome{}, fault.New(fault.NotFound, action.SubjectAction, "there is no tool %q any more; list the tools again", name)
-	}
-	r, err := b.actions.Call(ctx, caller, caller.Account, action.Call{ConnectorID: ref.Connector, ActionID: ref.Action, Arguments: arguments})
+func (b toolbox) Call(ctx context.Context, caller identity.Caller, tool mcp.Ref, arguments json.RawMessage) (mcp.Outcome, error) {
+	r, err := b.actions.Call(ctx, caller, caller.Account, action.Call{ConnectorID: tool.Connector, ActionID: tool.Action, Arguments: arguments})
 	if err != nil {
 		return mcp.Outcome{}, err
 	}

@@ -50,8 +50,7 @@ func (e *Engine) Check(ctx context.Context, c Connector) error {
 
 func (e *Engine) check(ctx context.Context, c Connector) error {
 	if c.Type == TypeMCP {
-		e.Forget(c)
-		_, err := e.remoteCatalogue(ctx, c)
+		_, err := e.freshTools(ctx, c)
 		return err
 	}
 	known, err := e.Catalogues.Catalogue(c.Type)

@@ -101,7 +101,7 @@ func wait(ctx context.Context, d time.Duration) error {
 func (e *Engine) Catalogue(ctx context.Context, c Connector) (*catalog.Catalogue, error) {
 	switch {
 	case c.Type == TypeMCP:
-		return e.remoteCatalogue(ctx, c)
+		return e.listTools(ctx, c)
 	case len(c.Document) > 0:
 		return e.documents.parse(c.Document)
 	}
@@ -111,11 +111,20 @@ func (e *Engine) Catalogue(ctx context.Context, c Connector) (*catalog.Catalogue
 // Action finds an action of a connector by its id, whether it is enabled or not. The error is an *Error or one
 // of the catalogue.
 func (e *Engine) Action(ctx context.Context, c Connector, id string) (*catalog.Action, error) {
-	known, err := e.Catalogue(ctx, c)
-	if err != nil {
-		return nil, err
+	_, a, err := e.action(ctx, &c, id)
+	return a, err
+}
+
+func (e *Engine) action(ctx context.Context, c *Connector, id string) (*catalog.Catalogue, *catalog.Action, error) {
+	if c.Type == TypeMCP {
+		return e.remoteTool(ctx, c, id)
 	}
-	return find(known, &c, id)
+	known, err := e.Catalogue(ctx, *c)
+	if err != nil {
+		return nil, nil, err
+	}
+	a, err := find(known, c, id)
+	return known, a, err
 }
 
 func find(known *catalog.Catalogue, c *Connector, id string) (*catalog.Action, error) {
@@ -127,11 +136,7 @@ func find(known *catalog.Catalogue, c *Connector, id string) (*catalog.Action, e
 }
 
 func (e *Engine) allowed(ctx context.Context, c *Connector, id string) (*catalog.Catalogue, *catalog.Action, error) {
-	known, err := e.Catalogue(ctx, *c)
-	if err != nil {
-		return nil, nil, err
-	}
-	a, err := find(known, c, id)
+	known, a, err := e.action(ctx, c, id)
 	if err != nil {
 		return nil, nil, err
 	}

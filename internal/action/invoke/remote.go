@@ -17,51 +17,100 @@ import (
 // should not ask twice.
 type toolCache struct {
 	mu   sync.Mutex
-	seen map[stateKey]cachedTools
+	seen map[toolKey]cachedTools
 }
 
+// toolKey tells lists of tools apart: a server may offer each user others.
+type toolKey struct{ id, base, user string }
+
 type cachedTools struct {
-	catalogue *catalog.Catalogue
+	catalogue *catalog.Catalogue // as it was last known; nil if it never was
 	until     time.Time
+	asked     time.Time
+	failed    error // of the last attempt
 }
 
 const (
-	toolsFor    = time.Minute
-	maxToolSets = 1024
+	toolsFor    = time.Minute      // that a list of tools is good for
+	toolsAgain  = 5 * time.Second  // after which an unknown tool is looked for anew
+	toolsRest   = 10 * time.Second // that a server which failed is not asked for a list
+	toolsTime   = 10 * time.Second // that a server has to list its tools
+	maxToolSets = 4096
 	maxTools    = 1000
 )
 
-// remoteCatalogue makes a catalogue of the tools of a remote MCP server.
-func (e *Engine) remoteCatalogue(ctx context.Context, c Connector) (*catalog.Catalogue, error) {
-	if e.Remote == nil {
-		return nil, noRemote(&c)
+func keyOfTools(c *Connector) toolKey { return toolKey{c.ID, c.BaseURL, c.User} }
+
+// listTools is the catalogue of a remote MCP server for a list. One that does not work is not asked for a while: what
+// was known of it stays in lists, so that whoever calls it learns what is wrong.
+func (e *Engine) listTools(ctx context.Context, c Connector) (*catalog.Catalogue, error) {
+	known, ok := e.tools.get(keyOfTools(&c))
+	if ok && e.Now().Before(known.until) {
+		if known.catalogue == nil {
+			return nil, known.failed
+		}
+		return known.catalogue, nil
 	}
-	key := stateKey{c.ID, c.BaseURL}
-	e.tools.mu.Lock()
-	cached, ok := e.tools.seen[key]
-	e.tools.mu.Unlock()
-	if ok && e.Now().Before(cached.until) {
-		return cached.catalogue, nil
+	fresh, err := e.freshTools(ctx, c)
+	if err != nil && known.catalogue != nil && isOutage(err) {
+		return known.catalogue, nil
 	}
-	return e.freshTools(ctx, c, key)
+	return fresh, err
 }
 
-// Forget drops what is kept of a connector's remote tools, so that they are asked for again.
-func (e *Engine) Forget(c Connector) {
-	e.tools.mu.Lock()
-	defer e.tools.mu.Unlock()
-	delete(e.tools.seen, stateKey{c.ID, c.BaseURL})
+// remoteTool finds a tool for a call. A server that is not known to have it is asked again: it may have learnt it.
+func (e *Engine) remoteTool(ctx context.Context, c *Connector, id string) (*catalog.Catalogue, *catalog.Action, error) {
+	known, ok := e.tools.get(keyOfTools(c))
+	now := e.Now()
+	if ok && known.catalogue != nil {
+		a, err := find(known.catalogue, c, id)
+		if err == nil && now.Before(known.until) || err != nil && now.Sub(known.asked) < toolsAgain {
+			return known.catalogue, a, err
+		}
+	}
+	fresh, err := e.freshTools(ctx, *c)
+	if err != nil {
+		return nil, nil, err
+	}
+	a, err := find(fresh, c, id)
+	return fresh, a, err
 }
 
-func (e *Engine) freshTools(ctx context.Context, c Connector, key stateKey) (*catalog.Catalogue, error) {
+func (t *toolCache) get(key toolKey) (cachedTools, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	c, ok := t.seen[key]
+	return c, ok
+}
+
+func (t *toolCache) put(key toolKey, c cachedTools) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if _, has := t.seen[key]; t.seen == nil || !has && len(t.seen) >= maxToolSets {
+		t.seen = map[toolKey]cachedTools{}
+	}
+	t.seen[key] = c
+}
+
+// freshTools asks a remote server for its tools.
+func (e *Engine) freshTools(ctx context.Context, c Connector) (*catalog.Catalogue, error) {
 	r, err := e.remoteRun(ctx, &Call{Connector: c})
 	if err != nil {
 		return nil, err
 	}
+	r.timeout = min(toolsTime, e.Timeout)
+	asking, cancel := context.WithTimeout(ctx, r.timeout)
+	defer cancel()
 	client := r.client()
-	tools, err := e.Remote.Tools(ctx, c.BaseURL, client)
+	tools, err := e.Remote.Tools(asking, c.BaseURL, client)
+	now := e.Now()
 	if err != nil {
-		return nil, r.remoteError(ctx, client, err, false)
+		err = r.remoteError(asking, client, err, false)
+		if isOutage(err) && !errors.Is(ctx.Err(), context.Canceled) {
+			before, _ := e.tools.get(keyOfTools(&c))
+			e.tools.put(keyOfTools(&c), cachedTools{before.catalogue, now.Add(toolsRest), now, err})
+		}
+		return nil, err
 	}
 	known := &catalog.Catalogue{Type: TypeMCP, Title: c.BaseURL}
 	for _, t := range tools[:min(len(tools), maxTools)] {
@@ -78,15 +127,7 @@ func (e *Engine) freshTools(ctx context.Context, c Connector, key stateKey) (*ca
 		known.Actions = append(known.Actions, a)
 	}
 	known.Index()
-	e.tools.mu.Lock()
-	defer e.tools.mu.Unlock()
-	if len(e.tools.seen) >= maxToolSets {
-		clear(e.tools.seen)
-	}
-	if e.tools.seen == nil {
-		e.tools.seen = map[stateKey]cachedTools{}
-	}
-	e.tools.seen[key] = cachedTools{known, e.Now().Add(toolsFor)}
+	e.tools.put(keyOfTools(&c), cachedTools{catalogue: known, until: now.Add(toolsFor), asked: now})
 	return known, nil
 }
 

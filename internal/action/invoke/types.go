@@ -60,6 +60,7 @@ type Connector struct {
 	Enabled    []string // ids of actions
 	Document   []byte   // a user's OpenAPI document; nil for the catalogue of the type
 	Egress     string   // name of the egress in Config.Egress; empty for the default
+	User       string   // whose credentials Auth has, where each user has their own: a remote MCP server may offer each other tools
 }
 
 // Call is one call of an action.

@@ -2,14 +2,14 @@ package mcp
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"hash/maphash"
 	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/auth"
@@ -23,13 +23,12 @@ import (
 
 // Offer is a tool that a caller has.
 type Offer struct {
-	Name        string // as Names makes it
+	Ref         // what it is; its name is made of it, see Names
 	Title       string
 	Description string
-	Schema      json.RawMessage // JSON Schema of the arguments, an object
+	Schema      json.RawMessage // JSON Schema of the arguments, an object. It may be shared and must not be changed
 	ReadOnly    bool
 	Destructive bool // it replaces, changes or deletes what is there
-	Idempotent  bool // doing it twice does no more than once
 }
 
 // Outcome is what a tool says.
@@ -44,9 +43,9 @@ type Outcome struct {
 type Toolbox interface {
 	// Tools lists the tools of a caller.
 	Tools(ctx context.Context, caller identity.Caller) ([]Offer, error)
-	// Call runs one. Its arguments are valid by the tool's schema. What the caller may know of an error is its
-	// fault.Message.
-	Call(ctx context.Context, caller identity.Caller, name string, arguments json.RawMessage) (Outcome, error)
+	// Call runs one, which the caller had a while ago. Its arguments are valid by the schema it had. What the caller may
+	// know of an error is its fault.Message.
+	Call(ctx context.Context, caller identity.Caller, tool Ref, arguments json.RawMessage) (Outcome, error)
 }
 
 // Config says how tools are offered.
@@ -58,6 +57,7 @@ type Config struct {
 	ResourceMetadata string
 	IdleSession      time.Duration // sessions end when nothing was heard for so long; 0 means 30 minutes
 	MaxAnswer        int           // bytes of an answer, which a model has to read; 0 means 100000
+	Fresh            time.Duration // how long tools are taken for what they were without a word of a change; 0 means 5 seconds
 }
 
 // Handler is the server. It is safe for concurrent use.
@@ -65,24 +65,11 @@ type Handler struct {
 	Config
 	inner   http.Handler
 	changed chan struct{}
+	epoch   atomic.Int64 // grows with every change
+	schemas schemas
 
 	mu      sync.Mutex
 	callers map[identity.Caller]*callerServer
-}
-
-// callerServer is the server of one caller's sessions.
-type callerServer struct {
-	handler *Handler
-	caller  identity.Caller
-	server  *sdk.Server
-
-	mu    sync.Mutex // held while tools are compared with what is offered
-	tools map[string]*offered
-}
-
-type offered struct {
-	digest [sha256.Size]byte
-	schema *catalog.Action // validates
 }
 
 type callerKey struct{}
@@ -107,7 +94,10 @@ func New(c Config) *Handler {
 	if c.MaxAnswer <= 0 {
 		c.MaxAnswer = 100_000 // some 25000 tokens, beyond which clients in use refuse answers
 	}
-	h := &Handler{Config: c, changed: make(chan struct{}, 1), callers: map[identity.Caller]*callerServer{}}
+	if c.Fresh <= 0 {
+		c.Fresh = 5 * time.Second
+	}
+	h := &Handler{Config: c, changed: make(chan struct{}, 1), callers: map[identity.Caller]*callerServer{}, schemas: schemas{seed: maphash.MakeSeed()}}
 	stream := sdk.NewStreamableHTTPHandler(h.serverOf, &sdk.StreamableHTTPOptions{
 		Logger:         quiet(c.Log),
 		SessionTimeout: c.IdleSession,
@@ -161,6 +151,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // Changed says that tools may have changed: clients that listen are told. It does not wait.
 func (h *Handler) Changed() {
+	h.epoch.Add(1)
 	select {
 	case h.changed <- struct{}{}:
 	default:
@@ -181,12 +172,27 @@ func (h *Handler) Run(ctx context.Context) error {
 		case <-tidy.C:
 			h.forgetIdle()
 		case <-h.changed:
+			began := time.Now()
 			for _, c := range h.all() {
 				if c.live() {
-					_ = c.refresh(ctx) // it is logged, and made again when the client lists
+					_, _ = c.list(ctx, false) // it is logged, and made again when the client lists
 				}
 			}
+			rest(ctx, min(10*time.Since(began), maxRest))
 		}
+	}
+}
+
+// maxRest is the longest that clients wait to be told of a change. Where there is much to list, changes that come one
+// after the other must not keep the server busy with listing it again.
+const maxRest = 5 * time.Second
+
+func rest(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
 	}
 }
 
@@ -236,88 +242,10 @@ func (h *Handler) serverOf(r *http.Request) *sdk.Server {
 		h.mu.Unlock()
 		return c.server
 	}
-	c = &callerServer{handler: h, caller: caller, tools: map[string]*offered{}}
-	c.server = sdk.NewServer(&sdk.Implementation{Name: "penstock", Title: "Penstock action connectors", Version: h.Version}, &sdk.ServerOptions{
-		Instructions: instructions,
-		Logger:       quiet(h.Log),
-		Capabilities: &sdk.ServerCapabilities{Tools: &sdk.ToolCapabilities{ListChanged: true}},
-	})
-	c.server.AddReceivingMiddleware(c.current)
+	defer h.mu.Unlock()
+	c = h.newCaller(caller)
 	h.callers[caller] = c
-	h.mu.Unlock()
-	_ = c.refresh(r.Context()) // it is logged, and made again when the client lists
 	return c.server
-}
-
-// current brings the tools up to date before they are listed, and before one is called that is not known: what
-// clients see does not depend on Changed.
-func (c *callerServer) current(next sdk.MethodHandler) sdk.MethodHandler {
-	return func(ctx context.Context, method string, req sdk.Request) (sdk.Result, error) {
-		switch method {
-		case "tools/list":
-			if err := c.refresh(ctx); err != nil {
-				return nil, err
-			}
-		case "tools/call":
-			if params, ok := req.GetParams().(*sdk.CallToolParamsRaw); ok && c.known(params.Name) == nil {
-				if err := c.refresh(ctx); err != nil {
-					return nil, err
-				}
-			}
-		}
-		return next(ctx, method, req)
-	}
-}
-
-func (c *callerServer) known(name string) *offered {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.tools[name]
-}
-
-// refresh offers what the toolbox has, and nothing else.
-func (c *callerServer) refresh(ctx context.Context) error {
-	offers, err := c.handler.Toolbox.Tools(ctx, c.caller)
-	if err != nil {
-		c.log(ctx, "the tools of a caller cannot be listed", err)
-		return errors.New(fault.Message(err))
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	gone := make(map[string]bool, len(c.tools))
-	for name := range c.tools {
-		gone[name] = true
-	}
-	for _, o := range offers {
-		text, err := json.Marshal(o)
-		if err != nil {
-			continue // its schema is no JSON
-		}
-		digest := sha256.Sum256(text)
-		if have := c.tools[o.Name]; have != nil && have.digest == digest {
-			delete(gone, o.Name)
-			continue
-		}
-		schema, err := catalog.Compile(o.Name, o.Schema)
-		if err == nil {
-			err = c.add(o)
-		}
-		if err != nil {
-			c.log(ctx, "a tool cannot be offered", fmt.Errorf("%s: %w", o.Name, err))
-			continue
-		}
-		c.tools[o.Name] = &offered{digest, schema}
-		delete(gone, o.Name)
-	}
-	var names []string
-	for name := range gone {
-		delete(c.tools, name)
-		names = append(names, name)
-	}
-	if len(names) > 0 {
-		c.server.RemoveTools(names...)
-	}
-	return nil
 }
 
 func (c *callerServer) log(ctx context.Context, message string, err error) {
@@ -326,41 +254,25 @@ func (c *callerServer) log(ctx context.Context, message string, err error) {
 	}
 }
 
-// add offers a tool. The library panics at schemas it does not take; those of remote servers may be such.
-func (c *callerServer) add(o Offer) (err error) {
-	defer func() {
-		if problem := recover(); problem != nil {
-			err = fmt.Errorf("%v", problem)
-		}
-	}()
-	c.server.AddTool(&sdk.Tool{
-		Name: o.Name, Title: o.Title, Description: o.Description, InputSchema: o.Schema,
-		Annotations: &sdk.ToolAnnotations{
-			Title: o.Title, ReadOnlyHint: o.ReadOnly, DestructiveHint: new(o.Destructive && !o.ReadOnly), IdempotentHint: o.Idempotent || o.ReadOnly, OpenWorldHint: new(true),
-		},
-	}, c.call)
-	return nil
-}
-
 // call runs a tool for a client.
 func (c *callerServer) call(ctx context.Context, req *sdk.CallToolRequest) (*sdk.CallToolResult, error) {
-	name, arguments := req.Params.Name, req.Params.Arguments
+	tool, arguments := ctx.Value(calledKey{}).(*tool), req.Params.Arguments // see current
 	if len(arguments) == 0 || string(arguments) == "null" {
 		arguments = json.RawMessage(`{}`)
 	}
-	tool := c.known(name)
-	if tool == nil {
-		return failed("The tool " + name + " is not offered any more."), nil
+	schema, err := c.handler.schemas.compile(tool.Schema)
+	if err != nil {
+		return failed("The schema of the tool's arguments cannot be used."), nil
 	}
-	if said, err := tool.wrong(arguments); err != nil {
+	if said, err := wrong(schema, arguments); err != nil {
 		return nil, err
 	} else if said != "" {
 		return failed(said), nil
 	}
-	out, err := c.handler.Toolbox.Call(ctx, c.caller, name, arguments)
+	out, err := c.handler.Toolbox.Call(ctx, c.caller, tool.Ref, arguments)
 	if err != nil {
 		if fault.KindOf(err) == fault.Internal {
-			c.log(ctx, "a tool failed", fmt.Errorf("%s: %w", name, err))
+			c.log(ctx, "a tool failed", fmt.Errorf("%s: %w", tool.name, err))
 		}
 		return failed(fault.Message(err)), nil
 	}
@@ -407,12 +319,12 @@ func (h *Handler) bound(out *Outcome) {
 }
 
 // wrong says what is wrong with arguments, nothing if they are right.
-func (o *offered) wrong(arguments json.RawMessage) (string, error) {
+func wrong(schema *catalog.Action, arguments json.RawMessage) (string, error) {
 	args, ok := object(arguments)
 	if !ok {
 		return "The arguments are not one JSON object.", nil
 	}
-	violations, err := o.schema.Validate(args)
+	violations, err := schema.Validate(args)
 	if err != nil {
 		return "", err
 	}

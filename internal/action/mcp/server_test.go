@@ -38,9 +38,10 @@ func (b *box) Tools(_ context.Context, caller identity.Caller) ([]Offer, error) 
 	return slices.Clone(b.tools[caller.UserID]), b.err
 }
 
-func (b *box) Call(_ context.Context, caller identity.Caller, name string, arguments json.RawMessage) (Outcome, error) {
+func (b *box) Call(_ context.Context, caller identity.Caller, tool Ref, arguments json.RawMessage) (Outcome, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	name := tool.Connector + "_" + tool.Action
 	b.calls = append(b.calls, caller.UserID+" "+name+" "+string(arguments))
 	switch {
 	case strings.HasSuffix(name, "_missing"):
@@ -67,14 +68,15 @@ func (b *box) set(user string, offers ...Offer) {
 }
 
 func offer(name string) Offer {
-	return Offer{Name: name, Title: "Title of " + name, Description: "It does " + name + ".", ReadOnly: strings.HasPrefix(name, "jira_Get"),
+	connector, action, _ := strings.Cut(name, "_")
+	return Offer{Ref: Ref{connector, action}, Title: "Title of " + name, Description: "It does " + name + ".", ReadOnly: strings.HasPrefix(name, "jira_Get"),
 		Destructive: strings.Contains(name, "Delete"), Schema: json.RawMessage(`{"type":"object","properties":{"key":{"type":"string"},"n":{"type":"integer"}},"required":["key"],"additionalProperties":false}`)}
 }
 
 // serve runs a handler; who the caller is stands in a header, for the tests only.
 func serve(t *testing.T, b *box) (*Handler, *httptest.Server) {
 	t.Helper()
-	h := New(Config{Toolbox: b, ResourceMetadata: "https://example.com/.well-known/oauth-protected-resource"})
+	h := New(Config{Toolbox: b, Fresh: time.Nanosecond, ResourceMetadata: "https://example.com/.well-known/oauth-protected-resource"})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- h.Run(ctx) }()
@@ -264,7 +266,7 @@ func TestChanges(t *testing.T) {
 	if got := names(t, s); !slices.Equal(got, []string{"a_one", "a_two"}) {
 		t.Error(got)
 	}
-	// Without a word, a list and a call are current, too.
+	// Without a word, a list and a call are current, too, but for a while.
 	b.set("ann", offer("a_three"))
 	if got, err := s.CallTool(t.Context(), &sdk.CallToolParams{Name: "a_three", Arguments: map[string]any{"key": "x"}}); err != nil || got.IsError {
 		t.Errorf("%+v %v", got, err)
