@@ -99,6 +99,8 @@ func TestRedact(t *testing.T) {
 		{"create user u password 'p'", "create user u password '***'"},
 		{"copy t master_symmetric_key 'k' encrypted", "copy t master_symmetric_key '***' encrypted"},
 		{"select 1 -- secret_access_key 'x'", "select 1 /* *** */"},
+		{"password $$hush$$'next'", "password '***' 'next'"},
+		{"access_key_id $0'", "access_key_id '***' '"},
 	} {
 		if got := Redact(tc.text); got != tc.want {
 			t.Errorf("Redact(%q)\n got  %q\n want %q", tc.text, got, tc.want)

@@ -120,6 +120,13 @@ func Redact(text string) string {
 		case tString, tEscape, tDollar, tBad:
 			if len(part) > 1 && (after && !roleCredential(part) || mayHoldSecret(part)) {
 				part = "'" + redacted + "'"
+				// Next to another quote it would become part of that literal.
+				if strings.HasSuffix(b.String(), "'") {
+					part = " " + part
+				}
+				if strings.HasPrefix(text[pos:], "'") {
+					part += " "
+				}
 			}
 			after, bare = false, false
 		case tSpace, tRemark:
