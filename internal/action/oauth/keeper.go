@@ -157,7 +157,7 @@ func (k *Keeper) usable(e *entry, now time.Time) bool {
 	if e.loaded.IsZero() || age < 0 || age > remembered {
 		return false
 	}
-	return !Due(e.token, now) || !Expired(e.token, now) && now.Sub(e.failed) < patience
+	return !Due(e.token, now) || !Expired(e.token, now) && resting(e.failed, now)
 }
 
 // start begins a renewal, with k.mu held.
@@ -199,7 +199,7 @@ func (k *Keeper) renew(ctx context.Context, e *entry, refused secret.Text, g Gra
 	force := same(t.Access, refused)
 	lasts := !t.Access.Empty() && !Expired(t, now) && !force
 	switch {
-	case lasts && !(anyway && !t.Refresh.Empty()) && (!Due(t, now) || now.Sub(k.failedAt(e)) < patience):
+	case lasts && !(anyway && !t.Refresh.Empty()) && (!Due(t, now) || resting(k.failedAt(e), now)):
 		return t, nil
 	case force && !e.mayForce(now):
 		return t, nil // Token sees that it is the refused one
@@ -233,6 +233,13 @@ func (e *entry) mayForce(now time.Time) bool {
 		e.forced, e.since = 0, now
 	}
 	return e.forced < maxForced
+}
+
+// resting reports whether a renewal that has failed is not to be tried again yet. A clock that was set back since then
+// does not make that longer.
+func resting(failed, now time.Time) bool {
+	age := now.Sub(failed)
+	return age >= 0 && age < patience
 }
 
 func (k *Keeper) failedAt(e *entry) time.Time {
@@ -272,9 +279,10 @@ func Due(t Token, now time.Time) bool {
 	return !now.Before(t.Expires.Add(-min(margin, t.Expires.Sub(t.Obtained)/2)))
 }
 
-// Expired reports whether a token has ended.
+// Expired reports whether a token has ended. One that is of the future, see Due, may well be good: it is used where
+// there is no other.
 func Expired(t Token, now time.Time) bool {
-	return !t.Expires.IsZero() && (!now.Before(t.Expires) || now.Before(t.Obtained.Add(-time.Minute)))
+	return !t.Expires.IsZero() && !now.Before(t.Expires)
 }
 
 // same reports whether two access tokens are one; an empty one is like none.

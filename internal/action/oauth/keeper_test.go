@@ -344,6 +344,26 @@ func TestClockSetBack(t *testing.T) {
 	v.exchanges(1)
 }
 
+// A clock that is set back ends nothing either: a token that nothing can replace now is used as it is.
+func TestClockSetBackEndsNothing(t *testing.T) {
+	v := newVault(t)
+	v.pass(50 * time.Minute)
+	v.server.Set(func(s *oauthtest.Server) { s.TokenDown = true })
+	v.want(nothing) // due; the renewal fails
+	v.pass(-2 * time.Hour)
+	v.want(nothing)
+	v.server.Set(func(s *oauthtest.Server) { s.TokenDown = false })
+	v.pass(31 * time.Second)
+	v.want(nothing)
+	v.exchanges(3) // one failed before and one after the clock was set back
+	v.stored.Refresh = nothing
+	v.pass(-2 * time.Hour)
+	v.want(nothing)
+	if v.ended != 0 {
+		t.Error("the grant was ended")
+	}
+}
+
 // Without an end a token is good until it is refused.
 func TestNoEnd(t *testing.T) {
 	v := newVault(t)
