@@ -10,8 +10,8 @@
 // when they were made, under the same policy, because every policy has connections of its own.
 //
 // A policy may open networks and plain http, close all hosts but some, trust further certificate authorities
-// and go through a proxy. Through a proxy the proxy resolves names; then only addresses written as numbers and
-// the list of hosts are judged here.
+// and go through a proxy. Through a proxy the proxy resolves names; then only addresses written as numbers, localhost
+// and the list of hosts are judged here. Addresses in forms that not everyone reads alike are refused in any case.
 package egress
 
 import (
@@ -127,10 +127,33 @@ func (e *Egress) Check(u *url.URL) error {
 	if !e.hostAllowed(host) {
 		return fault.New(fault.Denied, Subject, "The host %s is not among the allowed hosts. Add it to the setting action-allowed-hosts (or allowed-hosts of the VPC connection), or correct the connector's endpoint.", host)
 	}
-	if ip, err := netip.ParseAddr(host); err == nil {
+	ip, err := netip.ParseAddr(host)
+	switch {
+	case err == nil:
 		return e.judge(host, ip)
+	case numeric(host):
+		return fault.New(fault.Denied, Subject, "The host %s is an address in a form that is read in more than one way. Write it as four decimal numbers.", host)
+	case e.policy.Proxy != nil && local(host):
+		return e.judge(host, netip.AddrFrom4([4]byte{127, 0, 0, 1}))
 	}
 	return nil
+}
+
+// numeric reports whether a host that is no proper address would still be taken for one: 2130706433, 0x7f.1, 127.0.0.1
+// with a dot at its end. Names do not end in a number.
+func numeric(host string) bool {
+	host = strings.TrimSuffix(host, ".")
+	last := strings.ToLower(host[strings.LastIndexByte(host, '.')+1:])
+	if hex, ok := strings.CutPrefix(last, "0x"); ok {
+		return strings.Trim(hex, "0123456789abcdef") == ""
+	}
+	return last != "" && strings.Trim(last, "0123456789") == ""
+}
+
+// local reports whether a name is that of the host itself, wherever it is looked up.
+func local(host string) bool {
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	return host == "localhost" || strings.HasSuffix(host, ".localhost")
 }
 
 func (e *Egress) hostAllowed(host string) bool {

@@ -52,7 +52,7 @@ func TestRefusedAddresses(t *testing.T) {
 		"https://[64:ff9b::7f00:1]/", "https://[64:ff9b::a9fe:a9fe]/", "https://[2002:7f00:1::]/", "https://[2002:a00:1::1]/", "https://[2001::1]/",
 		"https://[2001:db8::1]/", "https://[100::1]/",
 		"https://localhost/", "https://localhost./", "https://metadata.example.com/", "https://intranet.example.com/", "https://mapped.example.com/",
-		"https://2130706433/", "https://0x7f.1/", "https://017700000001/", "https://all-bad.example.com/",
+		"https://2130706433/", "https://0x7f.1/", "https://017700000001/", "https://127.0.0.1./", "https://0177.0.0.1/", "https://1.1.1.0x1/", "https://all-bad.example.com/",
 	} {
 		resp, err := client.Get(target)
 		if err == nil {
@@ -84,6 +84,9 @@ func TestAllowedHosts(t *testing.T) {
 	e, err := New(Policy{AllowedHosts: []string{"api.example.com", "*.Example.org"}})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if err := e.Check(&url.URL{Scheme: "https", Host: "0xample.1x"}); err == nil || numeric("0xample") || numeric("4chan") || numeric("a.b4") {
+		t.Error("a name is taken for a number")
 	}
 	for host, want := range map[string]bool{
 		"api.example.com": true, "API.example.com": true, "api.example.com.": true, "x.api.example.com": false, "example.com": false,
@@ -140,8 +143,9 @@ func TestRebinding(t *testing.T) {
 
 func TestProxyAndRedirect(t *testing.T) {
 	t.Parallel()
-	var connected atomic.Int32
+	var connected, asked atomic.Int32
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
 		if r.Method == http.MethodConnect && r.Host == "api.example.com:443" {
 			connected.Add(1)
 		}
@@ -161,8 +165,24 @@ func TestProxyAndRedirect(t *testing.T) {
 	if _, err := client.Get("https://api.example.com/"); err == nil || connected.Load() != 1 {
 		t.Errorf("the proxy was asked %d times (%v)", connected.Load(), err)
 	}
-	if _, err := client.Get("https://169.254.169.254/"); !fault.Is(err, fault.Denied, Subject) {
-		t.Errorf("a metadata address through the proxy: %v, want a refusal", err)
+	for _, target := range []string{
+		"https://169.254.169.254/", "https://[::ffff:169.254.169.254]/", "https://2852039166/", "https://0xa9fea9fe/", "https://0251.0376.0251.0376/", "https://169.254.43518/",
+		"https://169.254.169.254./", "https://127.1/", "https://0x7f.0x0.0x0.0x1/", "https://0x/", "https://localhost/", "https://LOCALHOST./", "https://x.localhost/",
+	} {
+		if _, err := client.Get(target); !fault.Is(err, fault.Denied, Subject) {
+			t.Errorf("%s through the proxy: %v, want a refusal", target, err)
+		}
+	}
+	if connected.Load() != 1 || asked.Load() != 1 {
+		t.Errorf("the proxy was asked %d times", asked.Load())
+	}
+	direct, err := New(Policy{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer direct.Close()
+	if direct.transport.Proxy != nil {
+		t.Error("without a proxy in the policy that of the environment is used")
 	}
 	for _, bad := range []string{"socks5://x", "//x", "http://"} {
 		u, _ := url.Parse(bad)
