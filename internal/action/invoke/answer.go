@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/penstock-io/penstock/internal/action/catalog"
 )
@@ -276,6 +277,9 @@ func (r *run) result(a *answer) Result {
 			out.Body, out.Truncated.Kept, out.Truncated.Items = shrink(a.body, limit)
 		} else {
 			out.Body = a.body[:limit]
+			if utf8.Valid(a.body) { // text stays text
+				out.Body = bytes.ToValidUTF8(out.Body, nil)
+			}
 		}
 	}
 	return out
