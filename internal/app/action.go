@@ -58,23 +58,17 @@ func (s *server) openActions(ctx context.Context, box *secret.Box, own string) e
 		public = own
 	}
 	connectors, calls, v := s.store.Connectors(), s.store.Calls(), invoker{engine}
-	count := s.metrics.Actions()
 	s.actions = action.NewService(action.Config{
 		Stores: action.Stores{
 			Connectors: connectors, VPCs: connectors, Grants: connectors, SignIns: connectors, Documents: connectors, Calls: calls, Records: calls, Approvals: calls,
 		},
 		Partition: partition, Region: s.config.Region, Account: s.config.AccountID, Box: box, Egress: out, Checker: v, Checks: action.CheckMode(c.Checks), Invoker: v,
-		PublicURL: public, ApproveWrites: c.ApproveWrites, Changed: func() { s.mcp.Changed() }, Observe: func(r action.Record) {
-			outcome := string(r.Outcome)
-			if r.Code != "" {
-				outcome = r.Code
-			}
-			count(string(r.Type), outcome, r.Duration)
-		},
+		PublicURL: public, ApproveWrites: c.ApproveWrites, Changed: func() { s.mcp.Changed() }, Observe: s.observeCalls(),
 		Now: s.now, NewID: uuid.NewString, Log: s.log,
 	})
 	s.mcp = mcp.New(mcp.Config{Toolbox: toolbox{s}, Log: s.log, Version: s.build.Version})
 	s.tokens = newTokenBox(s, box)
+	s.watchActions(engine)
 	return s.actions.Recover(ctx)
 }
 

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,6 +14,7 @@ import (
 	"github.com/penstock-io/penstock/internal/action"
 	"github.com/penstock-io/penstock/internal/action/mcp"
 	"github.com/penstock-io/penstock/internal/fault"
+	"github.com/penstock-io/penstock/internal/front/actions"
 	"github.com/penstock-io/penstock/internal/identity"
 	"github.com/penstock-io/penstock/internal/secret"
 )
@@ -96,77 +96,89 @@ type content struct {
 	Expires time.Time `json:"expires"`
 }
 
-// caller is whom a request's bearer token stands for.
-func (b *tokenBox) caller(r *http.Request) (identity.Caller, bool) {
+// caller is whom a request's bearer token stands for, nobody if it has none. problem is what is wrong with the token.
+func (b *tokenBox) caller(r *http.Request) (caller identity.Caller, problem string) {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	text, ok := strings.CutPrefix(token, tokenPrefix)
-	if !strings.EqualFold(scheme, "Bearer") || !ok {
-		return identity.Caller{}, false
+	if !strings.EqualFold(scheme, "Bearer") {
+		return identity.Caller{}, ""
 	}
-	sealed, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil {
-		return identity.Caller{}, false
-	}
-	plain, err := b.box.Open(b.purpose, sealed)
+	sealed, err := base64.RawURLEncoding.DecodeString(strings.TrimPrefix(token, tokenPrefix))
 	var c content
-	if err != nil || json.Unmarshal([]byte(plain.Reveal()), &c) != nil || !b.now().Before(c.Expires) {
-		return identity.Caller{}, false
+	if err == nil && strings.HasPrefix(token, tokenPrefix) {
+		var plain secret.Text
+		if plain, err = b.box.Open(b.purpose, sealed); err == nil {
+			err = json.Unmarshal([]byte(plain.Reveal()), &c)
+		}
 	}
-	caller := b.accounts.Root()
+	switch {
+	case err != nil, c.Expires.IsZero():
+		return identity.Caller{}, "The bearer token is not one that this server has made under its present access key."
+	case !b.now().Before(c.Expires):
+		return identity.Caller{}, "The bearer token has ended, at " + c.Expires.Format(time.RFC3339) + "."
+	}
+	caller = b.accounts.Root()
 	if c.User != "" {
 		caller.ARN, caller.AccessKeyID = c.User, ""
 	}
-	return caller, true
+	return caller, ""
 }
 
 // issue serves POST /_penstock/mcp-tokens.
 func (b *tokenBox) issue(w http.ResponseWriter, r *http.Request, caller identity.Caller) {
-	fail := func(status int, format string, args ...any) {
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(status)
-		_ = json.NewEncoder(w).Encode(map[string]string{"code": "InvalidParameterValueException", "message": fmt.Sprintf(format, args...)})
-	}
-	if r.Method != http.MethodPost {
-		w.Header().Set("Allow", http.MethodPost)
-		fail(http.StatusMethodNotAllowed, "ask for a token with POST")
+	token, c, err := b.newToken(r, caller)
+	if err != nil {
+		if r.Method != http.MethodPost {
+			w.Header().Set("Allow", http.MethodPost)
+		}
+		actions.Fail(w, r, err)
 		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	_ = json.NewEncoder(w).Encode(map[string]any{"token": token, "expires": c.Expires, "user": c.User})
+}
+
+func (b *tokenBox) newToken(r *http.Request, caller identity.Caller) (string, content, error) {
+	if r.Method != http.MethodPost {
+		return "", content{}, fault.New(fault.Unsupported, actions.SubjectRequest, "the method %s is not for %s; use POST", r.Method, r.URL.Path)
 	}
 	in := struct {
 		User string `json:"user"`
 		Days int    `json:"days"`
 	}{Days: 30}
-	d := json.NewDecoder(r.Body)
-	d.DisallowUnknownFields()
-	if err := d.Decode(&in); err != nil && !errors.Is(err, io.EOF) {
-		fail(http.StatusBadRequest, "the body is not {\"user\": \"arn:...\", \"days\": 30}: %v", err)
-		return
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return "", content{}, fault.New(fault.Invalid, actions.SubjectRequest, "the body cannot be read")
+	}
+	if err := actions.Read(body, &in, "it takes user and days"); err != nil {
+		return "", content{}, err
 	}
 	if in.Days < 1 || in.Days > maxDays {
-		fail(http.StatusBadRequest, "days is %d; a token is good for 1 to %d days", in.Days, maxDays)
-		return
+		return "", content{}, fault.New(fault.Invalid, actions.SubjectRequest, "days is %d; a token is good for 1 to %d days", in.Days, maxDays)
 	}
 	if in.User != "" {
 		if err := action.CheckUser(caller, in.User); err != nil {
-			fail(http.StatusBadRequest, "%s", fault.Message(err))
-			return
+			return "", content{}, err
 		}
 	}
 	c := content{User: in.User, Expires: b.now().Add(time.Duration(in.Days) * 24 * time.Hour).UTC()}
 	text, err := json.Marshal(c)
 	if err != nil {
-		fail(http.StatusInternalServerError, "the token cannot be made")
-		return
+		return "", content{}, err
 	}
-	token := tokenPrefix + base64.RawURLEncoding.EncodeToString(b.box.Seal(b.purpose, secret.NewText(string(text))))
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	_ = json.NewEncoder(w).Encode(map[string]any{"token": token, "expires": c.Expires, "user": in.User})
+	return tokenPrefix + base64.RawURLEncoding.EncodeToString(b.box.Seal(b.purpose, secret.NewText(string(text)))), c, nil
 }
 
 // public serves MCP to requests that are not signed: their bearer token says whose they are, or they are told so.
 func (b *tokenBox) public(to http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if caller, ok := b.caller(r); ok {
+		caller, problem := b.caller(r)
+		if problem != "" {
+			w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
+			http.Error(w, problem+" Make another one with a signed POST to "+tokensPath+".", http.StatusUnauthorized)
+			return
+		}
+		if caller.ARN != "" {
 			r = r.WithContext(mcp.WithCaller(r.Context(), caller))
 		}
 		to.ServeHTTP(w, r)

@@ -109,6 +109,9 @@ func TestRetries(t *testing.T) {
 				if write := c.action == "POST"; f.Unknown != (write && (strings.Contains(c.name, "lost") || strings.Contains(c.name, "50"))) {
 					t.Errorf("whether the vendor acted is told as unknown: %v", f.Unknown)
 				}
+				if says := "Whether it acted is not known."; f.Unknown != strings.HasSuffix(fault.Message(f), says) || f.Unknown != strings.HasSuffix(f.Recorded(), says) {
+					t.Errorf("unknown %v, but it says %v", f.Unknown, f)
+				}
 				if f.Status >= 400 && f.Vendor != "from the vendor" {
 					t.Errorf("the vendor's words are %q", f.Vendor)
 				}

@@ -194,6 +194,7 @@ func (e *Engine) Invoke(ctx context.Context, call Call) (Result, error) {
 	var failed *Error
 	if errors.As(err, &failed) {
 		failed.Attempts = r.attempts
+		failed.sayUnknown()
 	}
 	return result, err
 }

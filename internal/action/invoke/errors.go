@@ -79,6 +79,19 @@ func (e *Error) Recorded() string {
 	return e.fault.Message
 }
 
+// sayUnknown ends the message of a write of which nothing more is known, so that whoever reads it, a model too, does
+// not make it again unseen.
+func (e *Error) sayUnknown() {
+	const acted = " Whether it acted is not known."
+	if !e.Unknown {
+		return
+	}
+	e.fault.Message += acted
+	if e.plain != "" {
+		e.plain += acted
+	}
+}
+
 func kindOf(code Code) (fault.Kind, string) {
 	switch code {
 	case UnknownAction:

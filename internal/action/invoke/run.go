@@ -178,15 +178,9 @@ func (r *run) once(ctx context.Context, req *request) (*answer, *Error) {
 		a.followed = true
 		return a, nil
 	}
-	if !err.Unknown {
-		err.Unknown = true
-		err.fault.Message += acted
-	}
+	err.Unknown = true
 	return nil, err
 }
-
-// acted ends the message of a write of which nothing more is known.
-const acted = " Whether it acted is not known."
 
 // hop sends a request and follows redirects, unless it is a write.
 func (r *run) hop(ctx context.Context, req *request, method string, target *url.URL, body []byte) (*answer, *Error) {
@@ -208,7 +202,6 @@ func (r *run) hop(ctx context.Context, req *request, method string, target *url.
 			e := failure(UnexpectedRedirect, nil, "%s redirects writes to %s. Nothing was sent there; correct the connector's base endpoint if that is where it is.", who(r.plan.connector), next.Host)
 			if a.status != http.StatusTemporaryRedirect && a.status != http.StatusPermanentRedirect {
 				e.Unknown = true // pages that take forms redirect so when they have acted
-				e.fault.Message += acted
 			}
 			return nil, e
 		}
@@ -264,9 +257,6 @@ func (r *run) roundTrip(ctx context.Context, req *request, method string, target
 	if len(text) > limit {
 		e := failure(AnswerTooLarge, nil, "%s answered with more than %d bytes. Ask for fewer items or fields.", who(p.connector), limit)
 		e.Status, e.Unknown = resp.StatusCode, !req.read
-		if e.Unknown {
-			e.fault.Message += acted
-		}
 		return nil, e
 	}
 	return &answer{status: resp.StatusCode, header: resp.Header, body: text}, nil
@@ -316,9 +306,6 @@ func (r *run) unreachable(ctx context.Context, req *request, err error, reached 
 		out = failure(VendorUnreachable, errors.New(r.hide(err.Error())), "%s cannot be reached at %s: %s.", name, req.url.Host, r.cause(err))
 	}
 	out.Unknown = reached && !req.read
-	if out.Unknown {
-		out.fault.Message += acted
-	}
 	return out
 }
 

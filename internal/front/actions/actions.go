@@ -61,14 +61,14 @@ type request struct {
 func (f *Front) Handle(w http.ResponseWriter, r *http.Request, caller identity.Caller) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		fail(w, r, action.Result{}, fault.New(fault.Invalid, subjectRequest, "the body cannot be read"))
+		fail(w, r, action.Result{}, fault.New(fault.Invalid, SubjectRequest, "the body cannot be read"))
 		return
 	}
 	req := &request{Request: r, caller: caller, body: body}
 	parts := strings.Split(strings.TrimPrefix(r.URL.EscapedPath(), "/_penstock/"), "/")
 	for n := range parts {
 		if parts[n], err = url.PathUnescape(parts[n]); err != nil {
-			fail(w, r, action.Result{}, fault.New(fault.Invalid, subjectRequest, "the path cannot be read"))
+			fail(w, r, action.Result{}, fault.New(fault.Invalid, SubjectRequest, "the path cannot be read"))
 			return
 		}
 	}
@@ -86,8 +86,9 @@ func (f *Front) Handle(w http.ResponseWriter, r *http.Request, caller identity.C
 	}
 }
 
-// subjectRequest is the subject of faults about the request as such.
-const subjectRequest = "request"
+// SubjectRequest is the subject of faults about the request as such. One of kind Unsupported is a method that its path
+// is not for.
+const SubjectRequest = "request"
 
 // route finds what a request asks for. The result says what is known of a call that failed.
 func (f *Front) route(r *request, parts []string) (answer any, status int, result action.Result, err error) {
@@ -166,28 +167,31 @@ func methods(parts []string) []string {
 func (r *request) nothing(parts, allowed []string) error {
 	if len(allowed) > 0 {
 		r.allow = strings.Join(allowed, ", ")
-		return fault.New(fault.Unsupported, subjectRequest, "the method %s is not for %s; use %s", r.Method, r.URL.Path, strings.Join(allowed, " or "))
+		return fault.New(fault.Unsupported, SubjectRequest, "the method %s is not for %s; use %s", r.Method, r.URL.Path, strings.Join(allowed, " or "))
 	}
 	instead := ""
 	if parts[0] == "action-connectors" {
 		instead = "; below " + ConnectorsPath + "/{id} there are actions, sign-in, grants, test, calls and document. Connectors themselves are listed and described with the API of QuickSight"
 	}
-	return fault.New(fault.NotFound, subjectRequest, "there is nothing at %s%s", r.URL.Path, instead)
+	return fault.New(fault.NotFound, SubjectRequest, "there is nothing at %s%s", r.URL.Path, instead)
 }
 
-// read decodes the body, which may be empty, into v. hint says where what does not belong there may have been meant
-// to go.
-func (r *request) read(v any, hint string) error {
-	if len(bytes.TrimSpace(r.body)) == 0 {
+// read is Read of the body.
+func (r *request) read(v any, hint string) error { return Read(r.body, v, hint) }
+
+// Read decodes a body, which may be empty, into v. hint says where what does not belong there may have been meant to
+// go.
+func Read(body []byte, v any, hint string) error {
+	if len(bytes.TrimSpace(body)) == 0 {
 		return nil
 	}
-	d := json.NewDecoder(bytes.NewReader(r.body))
+	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
 	if err := d.Decode(v); err != nil {
-		return fault.New(fault.Invalid, subjectRequest, "the body is not what this call takes: %s", problem(err, hint))
+		return fault.New(fault.Invalid, SubjectRequest, "the body is not what this call takes: %s", problem(err, hint))
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return fault.New(fault.Invalid, subjectRequest, "something follows the JSON object of the body")
+		return fault.New(fault.Invalid, SubjectRequest, "something follows the JSON object of the body")
 	}
 	return nil
 }
@@ -220,7 +224,7 @@ func (r *request) size() (*int, error) {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil {
-		return nil, fault.New(fault.Invalid, subjectRequest, "maxResults %.20q is no number", text)
+		return nil, fault.New(fault.Invalid, SubjectRequest, "maxResults %.20q is no number", text)
 	}
 	return &n, nil
 }
@@ -254,12 +258,15 @@ type detailed interface {
 	Details() (retryAfter time.Duration, violations any)
 }
 
+// Fail answers with an error that is about no call.
+func Fail(w http.ResponseWriter, r *http.Request, err error) { fail(w, r, action.Result{}, err) }
+
 func fail(w http.ResponseWriter, r *http.Request, result action.Result, err error) {
 	out := failure{
 		Code: action.Code(err), Message: fault.Message(err), Retryable: fault.Retryable(err), RequestID: wire.RequestID(r.Context()), CallID: result.CallID,
 		VendorStatus: result.Answer.Status, VendorBody: result.Answer.Body, Unknown: result.Answer.Unknown, Replayed: result.Replayed,
 	}
-	if fault.Is(err, fault.Unsupported, subjectRequest) || fault.Is(err, fault.NotFound, subjectRequest) {
+	if fault.Is(err, fault.Unsupported, SubjectRequest) || fault.Is(err, fault.NotFound, SubjectRequest) {
 		out.Code = "UnknownOperationException"
 	}
 	if out.Unknown {
@@ -309,7 +316,7 @@ func statusOf(err error) int {
 	case fault.AlreadyExists, fault.Conflict, fault.State:
 		return http.StatusConflict
 	case fault.Unsupported:
-		if subject == subjectRequest {
+		if subject == SubjectRequest {
 			return http.StatusMethodNotAllowed
 		}
 		return http.StatusBadRequest

@@ -156,7 +156,7 @@ func (f *Front) approvals(r *request, parts []string) (any, int, action.Result, 
 		q := r.URL.Query()
 		state := action.ApprovalState(q.Get("state"))
 		if states := action.ApprovalStates(); state != "" && !slices.Contains(states, state) {
-			return nil, 0, action.Result{}, fault.New(fault.Invalid, subjectRequest, "there is no state %.40q of an approval; they are %s", state, words(states))
+			return nil, 0, action.Result{}, fault.New(fault.Invalid, SubjectRequest, "there is no state %.40q of an approval; they are %s", state, words(states))
 		}
 		list, next, err := f.actions.ListApprovals(ctx, r.caller, account, q.Get("connector"), state, q.Get("nextToken"))
 		if err == nil && len(list) == 0 {

@@ -3,6 +3,7 @@ package quicksight
 import (
 	"encoding/base64"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -327,6 +328,7 @@ func TestMCPToken(t *testing.T) {
 	w := start(t)
 	_, out := w.signed("POST", "mcp-tokens", object{"user": alice, "days": 1})
 	token, _ := out["token"].(string)
+	var said string // in the answer
 	ask := func(path, authorization string) int {
 		t.Helper()
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.Endpoint()+path, strings.NewReader(
@@ -341,7 +343,9 @@ func TestMCPToken(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		text, _ := io.ReadAll(a.Body)
 		a.Body.Close()
+		said = string(text)
 		return a.StatusCode
 	}
 	if status := ask("/_penstock/mcp", "Bearer "+token); status != http.StatusOK {
@@ -351,6 +355,9 @@ func TestMCPToken(t *testing.T) {
 		if status := ask("/_penstock/mcp", bad); status != http.StatusUnauthorized {
 			t.Errorf("%q: %d", bad, status)
 		}
+		if strings.HasPrefix(bad, "Bearer ") && !strings.Contains(said, "/_penstock/mcp-tokens") {
+			t.Errorf("%q: it is not said how to get a token: %s", bad, said)
+		}
 	}
 	if status := ask("/_penstock/action-connectors/x/actions/y", "Bearer "+token); status < 400 || status >= 500 {
 		t.Errorf("elsewhere: %d", status)
@@ -358,6 +365,11 @@ func TestMCPToken(t *testing.T) {
 	for _, bad := range []object{{"days": 0}, {"days": 1000}, {"user": "alice"}, {"who": alice}} {
 		if status, out := w.signed("POST", "mcp-tokens", bad); status != http.StatusBadRequest {
 			t.Errorf("%v: %d %v", bad, status, out)
+		} else if out["code"] != "InvalidParameterValueException" || out["requestId"] == "" || out["message"] == "" {
+			t.Errorf("%v: %v", bad, out)
 		}
+	}
+	if status, out := w.signed("GET", "mcp-tokens", nil); status != http.StatusMethodNotAllowed || out["code"] != "UnknownOperationException" {
+		t.Errorf("GET: %d %v", status, out)
 	}
 }
