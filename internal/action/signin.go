@@ -357,7 +357,7 @@ func (s *Service) client(c *Connector, password secret.Text) oauth.Client {
 	info, _ := Info(c.Type)
 	out := oauth.Client{
 		ID: c.Auth.ClientID, Secret: password, AuthorizationEndpoint: c.Auth.AuthorizationEndpoint, TokenEndpoint: c.Auth.TokenEndpoint,
-		Scopes: info.Scopes, Separator: info.Separator, AuthParams: info.AuthParams, Auth: info.ClientAuth, Now: s.Now,
+		Scopes: info.Scopes, Separator: info.Separator, ScopeParam: info.ScopeParam, TokenIn: info.TokenIn, AuthParams: info.AuthParams, Auth: info.ClientAuth, Now: s.Now,
 	}
 	if c.Auth.Type == ClientCredentials {
 		out.Scopes = info.ClientScopes

@@ -3,6 +3,7 @@ package action_test
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -377,4 +378,30 @@ func TestOneExchangeForAll(t *testing.T) {
 	w.pass(2 * time.Hour)
 	_, err = w.call(alice)
 	must(t, err)
+}
+
+// Slack's sign-ins are those of users, not of a bot.
+func TestSlackSignsUsersIn(t *testing.T) {
+	t.Parallel()
+	w := withOAuth(t, func(p *action.CreateParams) { p.Type = "SLACK" })
+	start, err := w.StartSignIn(t.Context(), caller, account, "c", alice)
+	must(t, err)
+	cb := w.browse(start.URL)
+	if q := w.oauth.Seen()[0]; !strings.Contains(q.Get("user_scope"), "chat:write,") || q.Has("scope") {
+		t.Errorf("asked %v", q)
+	}
+	w.oauth.Set(func(s *oauthtest.Server) {
+		s.Answer = func(rw http.ResponseWriter, _ *http.Request) {
+			rw.Header().Set("Content-Type", "application/json")
+			_, _ = rw.Write([]byte(`{"ok":true,"access_token":"xoxb-bot","authed_user":{"access_token":"xoxp-user","scope":"chat:write"}}`))
+		}
+	})
+	done, err := w.FinishSignIn(t.Context(), cb)
+	if must(t, err); done.Grant.Scope != "chat:write" {
+		t.Errorf("the grant is %+v", done.Grant)
+	}
+	text, err := w.config.Box.Open("action-grant/c/"+alice, done.Grant.Tokens)
+	if must(t, err); !strings.Contains(text.Reveal(), "xoxp-user") || strings.Contains(text.Reveal(), "xoxb-bot") {
+		t.Error("the token is not the user's")
+	}
 }

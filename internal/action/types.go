@@ -15,6 +15,8 @@ type TypeInfo struct {
 	Scopes       []string
 	ClientScopes []string
 	Separator    string            // between scopes; empty for a space
+	ScopeParam   string            // the scopes' parameter of sign-ins; empty for "scope"
+	TokenIn      string            // the member of a token endpoint's answer that holds the user's token; empty for the answer itself
 	AuthParams   map[string]string // further parameters of the authorization endpoint
 	ClientAuth   oauth.ClientAuth  // how the client proves itself to the token endpoint
 }
@@ -32,20 +34,24 @@ var (
 )
 
 // types is the table of connector types: the authentication that AWS's set-up guides name for each, and what a
-// sign-in asks of the vendor. Where a guide names no scopes they are those the type's actions need by the vendor's
+// sign-in asks of the vendor. The scopes are those that a guide has people register, less those that no action here
+// needs: whoever has followed it can sign in. Where a guide names none they are those the actions need by the vendor's
 // documentation. Users replace scopes with the tag TagScopes.
 var types = []TypeInfo{
 	{Type: GenericHTTP, Auth: []AuthType{AuthorizationCode, ClientCredentials, APIKey, Basic, None}},
 	{Type: "SERVICENOW_NOW_PLATFORM", Auth: []AuthType{AuthorizationCode, ClientCredentials}, ClientAuth: oauth.InBody},
 	{Type: "SALESFORCE_CRM", Auth: []AuthType{AuthorizationCode, ClientCredentials}, Scopes: []string{"api", "refresh_token"}, ClientScopes: []string{"api"}, ClientAuth: oauth.InBody},
-	microsoft("MICROSOFT_OUTLOOK", "User.Read", "Mail.ReadWrite", "Mail.Send", "Calendars.ReadWrite", "Contacts.ReadWrite"),
-	microsoft("MICROSOFT_TEAMS", "User.Read", "Team.ReadBasic.All", "Channel.ReadBasic.All", "ChannelMessage.Read.All", "ChannelMessage.Send", "Chat.ReadWrite"),
+	microsoft("MICROSOFT_OUTLOOK", "User.Read", "User.Read.All", "Mail.ReadWrite", "Mail.Send", "Calendars.ReadWrite", "Calendars.ReadWrite.Shared", "Contacts.Read", "MailboxSettings.Read", "Place.Read.All"),
+	// The guide leaves out ChannelMember.ReadWrite.All, which the actions about members of private channels need.
+	microsoft("MICROSOFT_TEAMS", "User.Read", "User.ReadBasic.All", "Team.ReadBasic.All", "TeamMember.ReadWrite.All", "Channel.Create", "Channel.ReadBasic.All", "ChannelMessage.Read.All", "ChannelMessage.Send",
+		"Chat.Create", "Chat.ReadWrite", "ChatMessage.Send", "Calendars.ReadWrite", "OnlineMeetings.ReadWrite", "OnlineMeetingRecording.Read.All", "OnlineMeetingTranscript.Read.All"),
 	microsoft("MICROSOFT_ONEDRIVE", "User.Read", "Files.ReadWrite.All"),
-	microsoft("MICROSOFT_SHAREPOINT", "User.Read", "Sites.ReadWrite.All", "Files.ReadWrite.All"),
+	microsoft("MICROSOFT_SHAREPOINT", "User.Read", "Sites.ReadWrite.All", "Files.ReadWrite"),
 	{Type: "PAGERDUTY_ADVANCE", Auth: []AuthType{AuthorizationCode, APIKey}, Scopes: []string{"read", "write"}, ClientAuth: oauth.InBody},
 	{
 		Type: "JIRA_CLOUD", Auth: []AuthType{AuthorizationCode, APIKey}, AuthParams: atlassian, ClientAuth: oauth.InBody,
-		Scopes: []string{"read:jira-work", "write:jira-work", "read:jira-user", "manage:jira-project", "manage:jira-configuration", "manage:jira-webhook", "offline_access"},
+		Scopes: []string{"read:jira-work", "write:jira-work", "read:jira-user", "manage:jira-project", "manage:jira-configuration", "manage:jira-webhook",
+			"read:project:jira", "read:board-scope:jira-software", "write:board-scope:jira-software", "read:sprint:jira-software", "write:sprint:jira-software", "delete:sprint:jira-software", "offline_access"},
 	},
 	{
 		Type: "ATLASSIAN_CONFLUENCE", Auth: []AuthType{AuthorizationCode, APIKey}, AuthParams: atlassian, ClientAuth: oauth.InBody,
@@ -66,8 +72,10 @@ var types = []TypeInfo{
 	{Type: "ZENDESK_SUITE", Auth: []AuthType{AuthorizationCode, APIKey}, Scopes: []string{"read", "write"}, ClientAuth: oauth.InBody},
 	{Type: "SMARTSHEET", Auth: []AuthType{AuthorizationCode, APIKey}, Scopes: []string{"READ_SHEETS", "WRITE_SHEETS"}, ClientAuth: oauth.InBody},
 	{
-		Type: "SLACK", Auth: []AuthType{AuthorizationCode, APIKey}, Separator: ",", ClientAuth: oauth.InBody,
-		Scopes: []string{"channels:read", "channels:history", "channels:manage", "groups:read", "groups:history", "chat:write", "im:write", "reactions:read", "reactions:write", "users:read", "users:read.email", "files:read", "files:write"},
+		Type: "SLACK", Auth: []AuthType{AuthorizationCode, APIKey}, Separator: ",", ScopeParam: "user_scope", TokenIn: "authed_user", ClientAuth: oauth.InBody,
+		Scopes: []string{"channels:history", "channels:read", "channels:write", "chat:write", "files:read", "files:write", "groups:history", "groups:read", "groups:write", "im:history", "im:read", "im:write",
+			"mpim:history", "mpim:read", "mpim:write", "reactions:read", "reactions:write", "reminders:write", "search:read", "team:read", "usergroups:read", "usergroups:write", "users:read", "users:read.email",
+			"users.profile:read", "users.profile:write"},
 	},
 	{Type: "ASANA", Auth: []AuthType{AuthorizationCode, APIKey}, Scopes: []string{"tasks:read", "tasks:write", "workspaces:read", "workspaces.typeahead:read", "stories:read", "users:read", "projects:read", "project_templates:read"}, ClientAuth: oauth.InBody},
 	{Type: "BAMBOO_HR", Auth: []AuthType{AuthorizationCode, APIKey}, Scopes: []string{"employee", "employee.write", "time_off", "time_off.write", "company:info", "offline_access"}, ClientAuth: oauth.InBody},

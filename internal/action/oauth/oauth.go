@@ -52,6 +52,8 @@ type Client struct {
 	TokenEndpoint         string
 	Scopes                []string
 	Separator             string // between scopes; empty for a space
+	ScopeParam            string // the scopes' parameter of the authorization endpoint; empty for "scope"
+	TokenIn               string // the member of the token endpoint's answer that holds the user's token, if it is not the answer itself
 	AuthParams            map[string]string
 	Auth                  ClientAuth
 	NoPKCE                bool // for servers that refuse it beside a secret
@@ -81,6 +83,10 @@ func (c Client) AuthorizationURL(state, redirect, verifier string) string {
 	}
 	for k, v := range c.AuthParams {
 		options = append(options, oauth2.SetAuthURLParam(k, v))
+	}
+	if c.ScopeParam != "" {
+		options = append(options, oauth2.SetAuthURLParam(c.ScopeParam, strings.Join(conf.Scopes, " ")))
+		conf.Scopes = nil
 	}
 	return conf.AuthCodeURL(state, options...)
 }
@@ -149,6 +155,9 @@ func (c Client) ask(ctx context.Context, via *http.Client, request func(context.
 	client := *via
 	client.CheckRedirect = func(*http.Request, []*http.Request) error {
 		return http.ErrUseLastResponse // a client's secret goes where its owner said and nowhere else
+	}
+	if c.TokenIn != "" {
+		client.Transport = lifting{client.Transport, c.TokenIn}
 	}
 	ctx = context.WithValue(ctx, oauth2.HTTPClient, &client)
 	obtained := c.Now()

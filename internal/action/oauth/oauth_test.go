@@ -84,6 +84,51 @@ func TestScopesWithCommas(t *testing.T) {
 	}
 }
 
+// Slack asks for a user's scopes in a parameter of their own and answers with the user's token beside the bot's.
+func TestTokenOfTheUser(t *testing.T) {
+	t.Parallel()
+	server := oauthtest.New(t)
+	c := client(server)
+	c.Scopes, c.Separator, c.ScopeParam, c.TokenIn = []string{"a:b", "c"}, ",", "user_scope", "authed_user"
+	u, err := url.Parse(c.AuthorizationURL("s", redirect, oauth.NewVerifier()))
+	if err != nil || u.Query().Get("user_scope") != "a:b,c" || u.Query().Has("scope") {
+		t.Fatalf("%v, %v", u, err)
+	}
+	for name, tc := range map[string]struct {
+		answer, access, refresh string
+		lasts                   time.Duration
+	}{
+		"beside the bot's": {`{"ok":true,"access_token":"bot","refresh_token":"bots","token_type":"bot","expires_in":60,"authed_user":{"id":"U1","access_token":"user","refresh_token":"users","expires_in":3600,"token_type":"user"}}`, "user", "users", time.Hour},
+		"alone":            {`{"ok":true,"authed_user":{"id":"U1","access_token":"user"}}`, "user", "", 0},
+		"at the top":       {`{"ok":true,"access_token":"next","refresh_token":"more","expires_in":3600,"token_type":"user"}`, "next", "more", time.Hour},
+	} {
+		server.Set(func(s *oauthtest.Server) {
+			s.Answer = func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", "application/json")
+				_, _ = w.Write([]byte(tc.answer))
+			}
+		})
+		token, err := c.Exchange(t.Context(), server.Client, "code", redirect, "v")
+		if err != nil || token.Access.Reveal() != tc.access || token.Refresh.Reveal() != tc.refresh {
+			t.Errorf("%s: %q %q (%v)", name, token.Access.Reveal(), token.Refresh.Reveal(), err)
+		}
+		if lasts := token.Expires.Sub(token.Obtained); (tc.lasts != 0 || !token.Expires.IsZero()) && lasts != tc.lasts {
+			t.Errorf("%s: it lasts %s, want %s", name, lasts, tc.lasts)
+		}
+	}
+	for name, answer := range map[string]string{"a refusal": `{"ok":false,"error":"invalid_code"}`, "no JSON": `<html>`, "no token": `{"ok":true,"authed_user":{"id":"U1"}}`, "a list": `[]`} {
+		server.Set(func(s *oauthtest.Server) {
+			s.Answer = func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", "application/json")
+				_, _ = w.Write([]byte(answer))
+			}
+		})
+		if _, err := c.Exchange(t.Context(), server.Client, "code", redirect, "v"); fault.KindOf(err) != fault.Denied {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // The client's proof goes where the server takes it, and nothing is repeated that may have had an effect.
 func TestClientAuthentication(t *testing.T) {
 	t.Parallel()
