@@ -174,6 +174,8 @@ func (r *run) remedy() string {
 	switch r.plan.connector.Auth.Kind {
 	case AuthAuthorizationCode:
 		return "Sign in again."
+	case AuthNone:
+		return "The connector has none; update it with another AuthenticationType."
 	case AuthIAM:
 		return "Check the connector's role and the server's own credentials."
 	}

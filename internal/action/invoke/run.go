@@ -368,5 +368,5 @@ func (m missingEgress) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Body != nil {
 		_ = r.Body.Close() // a RoundTripper closes the body, whatever happens
 	}
-	return nil, fault.New(fault.Denied, "address", "The egress %q is not configured, so the call was not made. Configure it, or take it from the connector.", m.name)
+	return nil, fault.New(fault.Denied, "address", "The way out %q is not in this server's settings, so the call was not made. Add it to vpc-connections there, or take it from the connector.", m.name)
 }

@@ -206,6 +206,10 @@ func TestCalls(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	e.create("c", func(p *action.CreateParams) { p.EnabledActions = &[]string{"Read"} })
+	e.create("slip", func(p *action.CreateParams) { p.EnabledActions = &[]string{"Read", "Raed"} })
+	if list := e.call("GET", "action-connectors/slip/actions", nil, 200); fmt.Sprint(list["unknownEnabledActions"]) != "[Raed]" {
+		t.Errorf("an enabled action that there is not: %v", list)
+	}
 	list := e.call("GET", "action-connectors/c/actions", nil, 200)
 	if all := list["actions"].([]any); len(all) != 2 || all[0].(object)["enabled"] != true || all[1].(object)["enabled"] != false || all[1].(object)["operationType"] != "write" {
 		t.Errorf("the actions are %v", list)

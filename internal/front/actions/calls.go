@@ -45,10 +45,23 @@ func (f *Front) list(r *request, id string) (any, error) {
 		out[n] = showAction(&list[n], false)
 	}
 	shown := map[string]any{"actionConnectorId": c.ID, "type": c.Type, "identity": c.Identity(), "status": c.Status, "actions": out}
+	if unknown := unknown(c.EnabledActions, list); len(unknown) > 0 {
+		shown["unknownEnabledActions"] = unknown
+	}
 	if why := c.Error + c.Unverified; why != "" { // at most one of them is there
 		shown["statusReason"] = why
 	}
 	return shown, nil
+}
+
+// unknown are the enabled actions that there are not, which are mostly misspelt.
+func unknown(enabled []string, list []action.Action) (ids []string) {
+	for _, id := range enabled {
+		if !slices.ContainsFunc(list, func(a action.Action) bool { return a.ID == id }) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 func (f *Front) describe(r *request, id, actionID string) (any, error) {

@@ -80,8 +80,9 @@ func TestHowTo(t *testing.T) {
 	world := start(t)
 	var script strings.Builder
 	script.WriteString(person)
-	for _, block := range regexp.MustCompile("(?s)```\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
-		switch commands := block[1]; {
+	for _, block := range regexp.MustCompile("(?ms)^```(\\w*)\n(.*?)^```$").FindAllStringSubmatch(string(text), -1) {
+		switch commands := block[2]; {
+		case block[1] != "": // no commands
 		case strings.Contains(commands, "penstock serve &"): // the test has started it
 			script.WriteString(commands[strings.Index(commands, "\n")+1:])
 		case strings.Contains(commands, "penstock serve"):
@@ -126,7 +127,7 @@ func TestHowTo(t *testing.T) {
 			t.Errorf("the output has %s", never)
 		}
 	}
-	if t.Failed() || stderr.Len() > 0 {
-		t.Errorf("%s\nstderr:\n%s", said, stderr.String())
+	if t.Failed() {
+		t.Logf("%s\nstderr:\n%s", said, stderr.String())
 	}
 }
