@@ -105,8 +105,8 @@ type CallStore interface {
 	// CallsInterrupt marks what a process that has ended has left: running claims, approved approvals and started
 	// records become interrupted. It returns how many records those were.
 	CallsInterrupt(ctx context.Context, now time.Time) (int, error)
-	// CallsExpire forgets claims that ended before now and records older than before, and marks pending approvals that
-	// ended before now as expired.
+	// CallsExpire forgets claims that ended before now, records older than before and approvals made before it that
+	// nothing can become of any more. It marks pending approvals that ended before now as expired.
 	CallsExpire(ctx context.Context, now, before time.Time) error
 }
 

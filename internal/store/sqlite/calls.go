@@ -245,6 +245,9 @@ func (s *Calls) CallsExpire(ctx context.Context, now, before time.Time) error {
 		if _, err := t.ExecContext(ctx, "UPDATE action_approval SET state = 'expired' WHERE state = 'pending' AND expires <= ?", now.UnixNano()); err != nil {
 			return err
 		}
+		if _, err := t.ExecContext(ctx, "DELETE FROM action_approval WHERE state NOT IN ('pending', 'approved') AND created < ?", before.UnixNano()); err != nil {
+			return err
+		}
 		_, err := t.ExecContext(ctx, "DELETE FROM action_record WHERE time < ?", before.UnixNano())
 		return err
 	}, nil)

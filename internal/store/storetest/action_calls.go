@@ -163,12 +163,20 @@ func ActionCalls(t *testing.T, open Open[ActionCallStore]) {
 		_, _, err := s.CallBegin(t.Context(), claim(1), record(1))
 		must(t, err)
 		must(t, s.RecordsPut(t.Context(), []action.Record{record(2), record(3)}))
-		must(t, s.ApprovalCreate(t.Context(), action.Approval{ID: "a", State: action.ApprovalPending, Expires: at(50)}))
-		must(t, s.ApprovalCreate(t.Context(), action.Approval{ID: "b", State: action.ApprovalRejected, Expires: at(50)}))
+		must(t, s.ApprovalCreate(t.Context(), action.Approval{ID: "a", State: action.ApprovalPending, Created: at(1), Expires: at(50)}))
+		must(t, s.ApprovalCreate(t.Context(), action.Approval{ID: "b", State: action.ApprovalRejected, Created: at(2), Expires: at(50)}))
+		must(t, s.ApprovalCreate(t.Context(), action.Approval{ID: "c", State: action.ApprovalApproved, Created: at(1), Expires: at(50)}))
+		for _, state := range []action.ApprovalState{action.ApprovalRejected, action.ApprovalExpired, action.ApprovalDone, action.ApprovalFailed, action.ApprovalInterrupted} {
+			must(t, s.ApprovalCreate(t.Context(), action.Approval{ID: string(state), State: state, Created: at(1), Expires: at(50)}))
+		}
 		must(t, s.CallsExpire(t.Context(), at(49), at(2)))
 		same(t, recordIDs(records(t, s)), []string{"r-003", "r-002"})
-		a, err := s.ApprovalGet(t.Context(), "a")
+		left, err := s.ApprovalPage(t.Context(), "", "", "", 10)
 		must(t, err)
+		if len(left) != 3 || left[0].ID != "a" || left[1].ID != "b" || left[2].ID != "c" {
+			t.Errorf("the approvals are %+v", left)
+		}
+		a := left[0]
 		if _, begun, err := s.CallBegin(t.Context(), claim(2), record(2)); err != nil || begun || a.State != action.ApprovalPending {
 			t.Errorf("expired too early: %v, %v, %s", begun, err, a.State)
 		}

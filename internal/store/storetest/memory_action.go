@@ -460,6 +460,9 @@ func (m *ActionMemory) CallsExpire(ctx context.Context, now, before time.Time) e
 				a.State = action.ApprovalExpired
 				m.approvals[k] = a
 			}
+			if a.State != action.ApprovalPending && a.State != action.ApprovalApproved && a.Created.Before(before) {
+				delete(m.approvals, k)
+			}
 		}
 		for k, r := range m.records {
 			if r.Time.Before(before) {
