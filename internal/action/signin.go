@@ -60,8 +60,8 @@ func (s *Service) startSignIn(ctx context.Context, c *Connector, user, by string
 	if s.PublicURL == "" {
 		return SignInStart{}, fault.New(fault.State, SubjectSignIn, "this server does not know under which address browsers reach it; start it with --public-url")
 	}
-	if c.Identity() == Shared && isQuickSight(user) && !c.permission(user).Owner() {
-		return SignInStart{}, fault.New(fault.Denied, SubjectPermission, "all users of the action connector %q share one sign-in, which an owner makes; %s is not an owner", c.ID, user)
+	if err := maySign(c, user); err != nil {
+		return SignInStart{}, err
 	}
 	user = grantUser(c, user)
 	now, client := s.Now(), fingerprint(c)
@@ -94,6 +94,14 @@ func (s *Service) startSignIn(ctx context.Context, c *Connector, user, by string
 		return SignInStart{}, err
 	}
 	return s.signInURL(c, in)
+}
+
+// maySign refuses a user who is about to make or forget a sign-in that others use, too.
+func maySign(c *Connector, user string) error {
+	if c.Identity() == Shared && isQuickSight(user) && !c.permission(user).Owner() {
+		return fault.New(fault.Denied, SubjectPermission, "all users of the action connector %q share one sign-in, which is an owner's to make and to forget; %s is not an owner", c.ID, user)
+	}
+	return nil
 }
 
 func (s *Service) signInURL(c *Connector, in SignIn) (SignInStart, error) {
@@ -244,6 +252,9 @@ func (s *Service) ListGrants(ctx context.Context, caller identity.Caller, accoun
 func (s *Service) SignOut(ctx context.Context, caller identity.Caller, account, connectorID, user string) error {
 	c, user, err := s.admit(ctx, caller, account, connectorID, user)
 	if err != nil {
+		return err
+	}
+	if err := maySign(&c, user); err != nil {
 		return err
 	}
 	if err := s.Grants.GrantDelete(ctx, c.ID, grantUser(&c, user)); err != nil {

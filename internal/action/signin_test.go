@@ -285,6 +285,10 @@ func TestSharedIdentity(t *testing.T) {
 			t.Errorf("called as %s", result.Identity)
 		}
 	}
+	wants(t, w.SignOut(t.Context(), caller, account, "c", alice), fault.Denied, action.SubjectPermission)
+	if g := w.grant(""); g.State != action.GrantActive {
+		t.Errorf("a user has ended the sign-in of all: %s", g.State)
+	}
 	must(t, w.AddTags(t.Context(), caller, w.get("c").ARN, []tag.Tag{{Key: action.TagIdentity, Value: "user"}}))
 	_, err = w.call(alice) // never a silent fall from one to the other
 	signInURL(t, err)
