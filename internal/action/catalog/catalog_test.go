@@ -3,6 +3,7 @@ package catalog
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -368,14 +369,27 @@ func TestParseRefuses(t *testing.T) {
 		"two of a name":      doc(`{"/x":{"get":{"operationId":"a","responses":{"200":{"description":"ok"}}}},"/y":{"get":{"operationId":"a","responses":{"200":{"description":"ok"}}}}}`),
 		"missing parameter":  doc(`{"/x/{a}":{"get":{"responses":{"200":{"description":"ok"}}}}}`),
 		"growing references": growing(),
+		"501 operations":     doc(operations(501)),
 	} {
 		if c, err := Parse([]byte(text)); err == nil {
 			t.Errorf("%s: accepted as %+v", name, c.Actions)
 		}
 	}
+	if c, err := Parse([]byte(doc(operations(500)))); err != nil || len(c.Actions) != 500 {
+		t.Errorf("500 operations: %v", err)
+	}
 	if _, err := Parse(make([]byte, MaxDocument+1)); err == nil {
 		t.Error("a document that is too large was accepted")
 	}
+}
+
+// operations are the paths of n operations.
+func operations(n int) string {
+	paths := make([]string, n)
+	for i := range paths {
+		paths[i] = fmt.Sprintf(`"/x%d":{"get":{"responses":{"200":{"description":"ok"}}}}`, i)
+	}
+	return "{" + strings.Join(paths, ",") + "}"
 }
 
 // growing is a small document whose schemas, written out, have 2^40 parts.
