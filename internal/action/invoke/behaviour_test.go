@@ -468,6 +468,10 @@ func TestActionsAndArguments(t *testing.T) {
 	t.Parallel()
 	e := engine(t, invoke.Config{})
 	c := call("JIRA_CLOUD", "https://example.atlassian.net", signIn("t"), "CreateIssues", `{}`)
+	slip := generic("https://example.com", "get", getX)
+	if err := e.Validate(t.Context(), slip); code(err) != invoke.UnknownAction || !strings.HasSuffix(fault.Message(err), "Did you mean GET?") {
+		t.Errorf("an action in small letters: %v", err)
+	}
 	if err := e.Validate(t.Context(), c); code(err) != invoke.UnknownAction || !fault.Is(err, fault.NotFound, invoke.SubjectAction) {
 		t.Error(err)
 	}

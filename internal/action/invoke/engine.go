@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -130,7 +131,13 @@ func (e *Engine) action(ctx context.Context, c *Connector, id string) (*catalog.
 func find(known *catalog.Catalogue, c *Connector, id string) (*catalog.Action, error) {
 	a, ok := known.Action(id)
 	if !ok {
-		return nil, failure(UnknownAction, nil, "The connector %q, of type %s, has no action %q. List its actions to see what it has.", c.ID, c.Type, id)
+		instead := "List its actions to see what it has."
+		for _, other := range known.Actions {
+			if strings.EqualFold(other.ID, id) {
+				instead = "Did you mean " + other.ID + "?"
+			}
+		}
+		return nil, failure(UnknownAction, nil, "The connector %q, of type %s, has no action %q. %s", c.ID, c.Type, id, instead)
 	}
 	return a, nil
 }
