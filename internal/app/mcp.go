@@ -173,14 +173,15 @@ func (b *tokenBox) newToken(r *http.Request, caller identity.Caller) (string, co
 func (b *tokenBox) public(to http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		caller, problem := b.caller(r)
+		challenge := `Bearer error="invalid_token"`
+		if problem == "" && caller.ARN == "" {
+			problem, challenge = "The request is not signed for the service penstock and has no bearer token.", "Bearer"
+		}
 		if problem != "" {
-			w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
-			http.Error(w, problem+" Make another one with a signed POST to "+tokensPath+".", http.StatusUnauthorized)
+			w.Header().Set("WWW-Authenticate", challenge)
+			http.Error(w, problem+" A signed POST to "+tokensPath+" makes one.", http.StatusUnauthorized)
 			return
 		}
-		if caller.ARN != "" {
-			r = r.WithContext(mcp.WithCaller(r.Context(), caller))
-		}
-		to.ServeHTTP(w, r)
+		to.ServeHTTP(w, r.WithContext(mcp.WithCaller(r.Context(), caller)))
 	})
 }
