@@ -67,7 +67,9 @@ func (s *server) openActions(ctx context.Context, box *secret.Box, own string) e
 		Now: s.now, NewID: uuid.NewString, Log: s.log,
 	})
 	s.mcp = mcp.New(mcp.Config{Toolbox: toolbox{s}, Log: s.log, Version: s.build.Version})
-	s.tokens = newTokenBox(s, box)
+	if s.tokens, err = newTokenBox(ctx, s, box); err != nil {
+		return err
+	}
 	s.watchActions(engine)
 	return s.actions.Recover(ctx)
 }

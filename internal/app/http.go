@@ -69,7 +69,7 @@ func (s *server) newHandler(ctx context.Context) (*wire.Handler, error) {
 			case path == mcpPath:
 				s.mcp.ServeHTTP(w, r.WithContext(mcp.WithCaller(r.Context(), caller)))
 			case path == tokensPath:
-				s.tokens.issue(w, r, caller)
+				s.tokens.serve(w, r, caller)
 			default:
 				s.internal(w, r, caller)
 			}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/penstock-io/penstock/internal/action"
@@ -72,17 +73,27 @@ func (b toolbox) Call(ctx context.Context, caller identity.Caller, tool mcp.Ref,
 	return out, nil
 }
 
-// tokenBox makes and reads bearer tokens for MCP clients. A token is sealed, so nothing is stored; it ends with its
-// time, with the root credential it was made under, and with the server's key.
+// tokenBox makes and reads bearer tokens for MCP clients. A token is sealed, so it is not stored; it ends with its time,
+// with the root credential it was made under, with the server's key, and when those of its user are revoked.
 type tokenBox struct {
 	*server
 	box     *secret.Box
 	purpose string
+
+	mu          sync.Mutex
+	generations map[string]int64 // of users whose tokens were revoked
 }
 
-func newTokenBox(s *server, box *secret.Box) *tokenBox {
+func newTokenBox(ctx context.Context, s *server, box *secret.Box) (*tokenBox, error) {
 	root := sha256.Sum256([]byte(s.config.AccessKeyID + "\x00" + s.config.SecretAccessKey.Reveal()))
-	return &tokenBox{s, box, "mcp-token/" + base64.RawURLEncoding.EncodeToString(root[:])}
+	generations, err := s.store.Connectors().TokenGenerations(ctx)
+	return &tokenBox{server: s, box: box, purpose: "mcp-token/" + base64.RawURLEncoding.EncodeToString(root[:]), generations: generations}, err
+}
+
+func (b *tokenBox) generation(user string) int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.generations[user]
 }
 
 const (
@@ -92,8 +103,9 @@ const (
 
 // content is what a token says.
 type content struct {
-	User    string    `json:"user,omitempty"` // ARN of a user of QuickSight; empty for the root user
-	Expires time.Time `json:"expires"`
+	User       string    `json:"user,omitempty"` // ARN of a user of QuickSight; empty for the root user
+	Expires    time.Time `json:"expires"`
+	Generation int64     `json:"generation,omitempty"`
 }
 
 // caller is whom a request's bearer token stands for, nobody if it has none. problem is what is wrong with the token.
@@ -115,6 +127,8 @@ func (b *tokenBox) caller(r *http.Request) (caller identity.Caller, problem stri
 		return identity.Caller{}, "The bearer token is not one that this server has made under its present access key."
 	case !b.now().Before(c.Expires):
 		return identity.Caller{}, "The bearer token has ended, at " + c.Expires.Format(time.RFC3339) + "."
+	case c.Generation != b.generation(c.User):
+		return identity.Caller{}, "The bearer token has been revoked."
 	}
 	caller = b.accounts.Root()
 	if c.User != "" {
@@ -123,12 +137,20 @@ func (b *tokenBox) caller(r *http.Request) (caller identity.Caller, problem stri
 	return caller, ""
 }
 
-// issue serves POST /_penstock/mcp-tokens.
-func (b *tokenBox) issue(w http.ResponseWriter, r *http.Request, caller identity.Caller) {
+// serve serves POST and DELETE of /_penstock/mcp-tokens.
+func (b *tokenBox) serve(w http.ResponseWriter, r *http.Request, caller identity.Caller) {
+	if r.Method == http.MethodDelete {
+		if err := b.revoke(r, caller); err != nil {
+			actions.Fail(w, r, err)
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
 	token, c, err := b.newToken(r, caller)
 	if err != nil {
 		if r.Method != http.MethodPost {
-			w.Header().Set("Allow", http.MethodPost)
+			w.Header().Set("Allow", http.MethodPost+", "+http.MethodDelete)
 		}
 		actions.Fail(w, r, err)
 		return
@@ -138,9 +160,27 @@ func (b *tokenBox) issue(w http.ResponseWriter, r *http.Request, caller identity
 	_ = json.NewEncoder(w).Encode(map[string]any{"token": token, "expires": c.Expires, "user": c.User})
 }
 
+// revoke ends all tokens of a user, the root user without one.
+func (b *tokenBox) revoke(r *http.Request, caller identity.Caller) error {
+	user := r.URL.Query().Get("user")
+	if user != "" {
+		if err := action.CheckUser(caller, user); err != nil {
+			return err
+		}
+	}
+	generation, err := b.store.Connectors().TokensRevoke(r.Context(), user)
+	if err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.generations[user] = max(b.generations[user], generation)
+	return nil
+}
+
 func (b *tokenBox) newToken(r *http.Request, caller identity.Caller) (string, content, error) {
 	if r.Method != http.MethodPost {
-		return "", content{}, fault.New(fault.Unsupported, actions.SubjectRequest, "the method %s is not for %s; use POST", r.Method, r.URL.Path)
+		return "", content{}, fault.New(fault.Unsupported, actions.SubjectRequest, "the method %s is not for %s; use POST or DELETE", r.Method, r.URL.Path)
 	}
 	in := struct {
 		User string `json:"user"`
@@ -161,7 +201,7 @@ func (b *tokenBox) newToken(r *http.Request, caller identity.Caller) (string, co
 			return "", content{}, err
 		}
 	}
-	c := content{User: in.User, Expires: b.now().Add(time.Duration(in.Days) * 24 * time.Hour).UTC()}
+	c := content{User: in.User, Expires: b.now().Add(time.Duration(in.Days) * 24 * time.Hour).UTC(), Generation: b.generation(in.User)}
 	text, err := json.Marshal(c)
 	if err != nil {
 		return "", content{}, err

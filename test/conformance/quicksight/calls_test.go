@@ -372,4 +372,29 @@ func TestMCPToken(t *testing.T) {
 	if status, out := w.signed("GET", "mcp-tokens", nil); status != http.StatusMethodNotAllowed || out["code"] != "UnknownOperationException" {
 		t.Errorf("GET: %d %v", status, out)
 	}
+
+	// Those of one user are revoked, others stay, also after a kill; a new one is good.
+	_, out = w.signed("POST", "mcp-tokens", nil)
+	root := out["token"].(string)
+	if status, out := w.signed("DELETE", "mcp-tokens?user=alice", nil); status != http.StatusBadRequest {
+		t.Errorf("a user that is none: %d %v", status, out)
+	}
+	if status, _ := w.signed("DELETE", "mcp-tokens?user="+url.QueryEscape(alice), nil); status != http.StatusNoContent {
+		t.Errorf("revoked: %d", status)
+	}
+	_, out = w.signed("POST", "mcp-tokens", object{"user": alice})
+	for range 2 {
+		if status := ask("/_penstock/mcp", "Bearer "+token); status != http.StatusUnauthorized || !strings.Contains(said, "revoked") {
+			t.Errorf("with a revoked token: %d %s", status, said)
+		}
+		for _, good := range []string{root, out["token"].(string)} {
+			if status := ask("/_penstock/mcp", "Bearer "+good); status != http.StatusOK {
+				t.Errorf("with another token: %d %s", status, said)
+			}
+		}
+		if err := w.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		w.boot()
+	}
 }
