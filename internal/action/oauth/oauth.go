@@ -222,8 +222,9 @@ func (c Client) classify(ctx context.Context, err error) error {
 		if errors.As(err, &f) { // the way out refuses to go there
 			return fault.Wrap(err, f.Kind, SubjectToken, "the token endpoint %s cannot be called: %s", c.TokenEndpoint, f.Message)
 		}
-		if ctx.Err() != nil {
-			return fault.Wrap(ctx.Err(), fault.Unavailable, SubjectToken, "the token endpoint %s did not answer in time; try again", c.TokenEndpoint)
+		var slow interface{ Timeout() bool } // the client has a time of its own
+		if ctx.Err() != nil || errors.As(err, &slow) && slow.Timeout() {
+			return fault.Wrap(err, fault.Unavailable, SubjectToken, "the token endpoint %s did not answer in time; try again", c.TokenEndpoint)
 		}
 		if text := err.Error(); strings.Contains(text, "oauth2: cannot parse") || strings.Contains(text, "missing access_token") {
 			return fault.New(fault.Denied, SubjectToken, "the token endpoint %s answered with what is no token; see that the connector's TokenEndpoint is the vendor's", c.TokenEndpoint)

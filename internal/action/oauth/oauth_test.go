@@ -231,6 +231,11 @@ func TestTimeout(t *testing.T) {
 	if _, err := client(s).ClientCredentials(ctx, s.Client); !fault.Is(err, fault.Unavailable, oauth.SubjectToken) {
 		t.Fatalf("err = %v", err)
 	}
+	impatient := *s.Client
+	impatient.Timeout = 50 * time.Millisecond
+	if _, err := client(s).ClientCredentials(t.Context(), &impatient); !fault.Is(err, fault.Unavailable, oauth.SubjectToken) || !strings.Contains(fault.Message(err), "did not answer in time") {
+		t.Fatalf("a client with a time of its own: %v", err)
+	}
 	close(s.Hold)
 }
 
