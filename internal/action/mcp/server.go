@@ -262,7 +262,7 @@ func (c *callerServer) call(ctx context.Context, req *sdk.CallToolRequest) (*sdk
 	}
 	schema, err := c.handler.schemas.compile(tool.Schema)
 	if err != nil {
-		return failed("The schema of the tool's arguments cannot be used."), nil
+		return nil, fmt.Errorf("the schema of the arguments of %s cannot be used: %w", tool.name, err)
 	}
 	if said, err := wrong(schema, arguments); err != nil {
 		return nil, err

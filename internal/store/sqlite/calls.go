@@ -146,6 +146,7 @@ func (s *Calls) lead(ctx context.Context) {
 
 func (s *Calls) record(ctx context.Context, t *sql.Tx, records ...action.Record) error {
 	put := t.StmtContext(ctx, s.db.putRecord)
+	defer put.Close()
 	for n := range records {
 		values, err := recordTable.values(&records[n])
 		if err != nil {
