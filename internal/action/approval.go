@@ -146,13 +146,9 @@ func (s *Service) ListApprovals(ctx context.Context, caller identity.Caller, acc
 	if err := s.home(caller, account); err != nil {
 		return nil, "", err
 	}
-	after := ""
-	if token != "" {
-		at, err := page.Parse(listApprovals, token, 1)
-		if err != nil {
-			return nil, "", err
-		}
-		after = at[0]
+	after, err := after(listApprovals, token)
+	if err != nil {
+		return nil, "", err
 	}
 	list, err := s.Approvals.ApprovalPage(ctx, connectorID, state, after, maxPage+1)
 	for n := range list {

@@ -291,14 +291,22 @@ func (s *Service) Search(ctx context.Context, caller identity.Caller, account st
 	return s.page(ctx, f, name, token, size)
 }
 
+// after is what a page of a list comes after, by its token.
+func after(list, token string) (string, error) {
+	if token == "" {
+		return "", nil
+	}
+	at, err := page.Parse(list, token, 1)
+	if err != nil {
+		return "", err
+	}
+	return at[0], nil
+}
+
 func (s *Service) page(ctx context.Context, f Filter, name, token string, size *int) ([]Connector, string, error) {
-	after := ""
-	if token != "" {
-		at, err := page.Parse(name, token, 1)
-		if err != nil {
-			return nil, "", err
-		}
-		after = at[0]
+	after, err := after(name, token)
+	if err != nil {
+		return nil, "", err
 	}
 	n, err := page.Size(size, 1, maxPage)
 	if err != nil {

@@ -95,13 +95,9 @@ func (s *Service) ListVPCs(ctx context.Context, caller identity.Caller, account,
 	if err := s.home(caller, account); err != nil {
 		return nil, "", err
 	}
-	after := ""
-	if token != "" {
-		at, err := page.Parse(listVPCs, token, 1)
-		if err != nil {
-			return nil, "", err
-		}
-		after = at[0]
+	after, err := after(listVPCs, token)
+	if err != nil {
+		return nil, "", err
 	}
 	n, err := page.Size(size, 1, maxPage)
 	if err != nil {
