@@ -202,8 +202,9 @@ func reason(err error) string {
 	return fault.Message(err)
 }
 
-// Test tries a connector's credentials for a user, "" for the caller, now. It changes nothing. The result says whether
-// the vendor was asked anything; where there is nothing to ask, having the credentials is all that was proved.
+// Test tries a connector's credentials for a user, "" for the caller, now. All it changes is that a connector whose
+// credentials could not be tried before is verified. The result says whether the vendor was asked anything; where there
+// is nothing to ask, having the credentials is all that was proved.
 func (s *Service) Test(ctx context.Context, caller identity.Caller, account, connectorID, user string) (bool, error) {
 	c, user, err := s.admit(ctx, caller, account, connectorID, user)
 	if err != nil {
@@ -215,8 +216,27 @@ func (s *Service) Test(ctx context.Context, caller identity.Caller, account, con
 	if _, err := credentials.Authorization(ctx); err != nil {
 		return false, err
 	}
-	if s.Checker == nil || !s.Checker.Checks(c.Type, c.Auth.Type) {
-		return c.Auth.Type == ClientCredentials, nil
+	asked := c.Auth.Type == ClientCredentials
+	if s.Checker != nil && s.Checker.Checks(c.Type, c.Auth.Type) {
+		asked = true
+		if err := s.Checker.Check(ctx, &c, credentials); err != nil {
+			return asked, err
+		}
 	}
-	return true, s.Checker.Check(ctx, &c, credentials)
+	return asked, s.verified(ctx, &c)
+}
+
+// verified notes that c's credentials have been tried after all.
+func (s *Service) verified(ctx context.Context, c *Connector) error {
+	if c.Unverified == "" {
+		return nil
+	}
+	_, err := s.store.ConnectorUpdate(ctx, c.ID, func(now *Connector) error {
+		if now.Revision == c.Revision {
+			now.Unverified = ""
+		}
+		return nil
+	})
+	s.changed(c.ID)
+	return err
 }

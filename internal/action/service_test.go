@@ -320,6 +320,12 @@ func TestChecks(t *testing.T) {
 			w.vendor.mu.Lock()
 			w.vendor.check = fine
 			w.vendor.mu.Unlock()
+			if c.Unverified == "" {
+				return
+			}
+			if asked, err := w.Test(t.Context(), caller, account, "c", ""); !asked || err != nil || w.get("c").Unverified != "" {
+				t.Errorf("tested: %v, %v; it is kept as unverified: %q", asked, err, w.get("c").Unverified)
+			}
 		})
 	}
 }
