@@ -162,7 +162,17 @@ func (b *tokenBox) serve(w http.ResponseWriter, r *http.Request, caller identity
 
 // revoke ends all tokens of a user, the root user without one.
 func (b *tokenBox) revoke(r *http.Request, caller identity.Caller) error {
-	user := r.URL.Query().Get("user")
+	in := struct {
+		User string `json:"user"`
+	}{r.URL.Query().Get("user")} // which curl cannot sign
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return fault.New(fault.Invalid, actions.SubjectRequest, "the body cannot be read")
+	}
+	if err := actions.Read(body, &in, "it takes user"); err != nil {
+		return err
+	}
+	user := in.User
 	if user != "" {
 		if err := action.CheckUser(caller, user); err != nil {
 			return err

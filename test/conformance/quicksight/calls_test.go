@@ -376,10 +376,10 @@ func TestMCPToken(t *testing.T) {
 	// Those of one user are revoked, others stay, also after a kill; a new one is good.
 	_, out = w.signed("POST", "mcp-tokens", nil)
 	root := out["token"].(string)
-	if status, out := w.signed("DELETE", "mcp-tokens?user=alice", nil); status != http.StatusBadRequest {
+	if status, out := w.signed("DELETE", "mcp-tokens", object{"user": "alice"}); status != http.StatusBadRequest {
 		t.Errorf("a user that is none: %d %v", status, out)
 	}
-	if status, _ := w.signed("DELETE", "mcp-tokens?user="+url.QueryEscape(alice), nil); status != http.StatusNoContent {
+	if status, _ := w.signed("DELETE", "mcp-tokens", object{"user": alice}); status != http.StatusNoContent {
 		t.Errorf("revoked: %d", status)
 	}
 	_, out = w.signed("POST", "mcp-tokens", object{"user": alice})
