@@ -294,11 +294,29 @@ func (b *builder) binary(name, description string, required, file bool) {
 	}
 }
 
+// paging sees that the next page can be asked for as the document says.
+func (b *builder) paging() {
+	p := b.action.Paging
+	switch {
+	case p == nil:
+	case p.Style == "url":
+		if b.from == users && !b.taken[NextPage] {
+			b.action.Parameters = append(b.action.Parameters, Parameter{Name: NextPage, Argument: b.name(NextPage, "page"), In: InLocal})
+			b.property(NextPage, map[string]any{"type": "string", "minLength": 1, "description": "The next page as the previous answer named it; the other arguments are then ignored."}, false)
+		}
+	case p.Style == "cursor" || p.Style == "offset" || p.Style == "page":
+		p.Argument = firstOf(legal(p.Argument), p.Argument)
+		if b.properties[p.Argument] == nil {
+			b.fail(b.where, "x-penstock-paging names the argument %q, which the operation does not have", p.Argument)
+		}
+	default:
+		b.fail(b.where, "x-penstock-paging has the style %q; it is cursor, url, offset or page", p.Style)
+	}
+}
+
 // finish makes the schema of the arguments.
 func (b *builder) finish() {
-	if p := b.action.Paging; p != nil && p.Style != "url" {
-		p.Argument = firstOf(legal(p.Argument), p.Argument)
-	}
+	b.paging()
 	schema := map[string]any{
 		"type":                 "object",
 		"properties":           b.properties,

@@ -435,6 +435,35 @@ func TestParseRelaxed(t *testing.T) {
 	}
 }
 
+// How pages follow each other in a document of a user.
+func TestParsePaging(t *testing.T) {
+	t.Parallel()
+	parse := func(paging string) (*Action, error) {
+		c, err := Parse([]byte(`{"openapi":"3.0.3","info":{"title":"x","version":"1"},"paths":{"/x":{"get":{"operationId":"a","parameters":[{"name":"$skip","in":"query","schema":{"type":"integer"}}],
+			"responses":{"200":{"description":"ok"}},"x-penstock-paging":` + paging + `}}}}`))
+		if err != nil {
+			return nil, err
+		}
+		a, _ := c.Action("a")
+		return a, nil
+	}
+	a, err := parse(`{"style":"url","from":"/next"}`)
+	if err != nil || a.ArgumentNames()[0] != NextPage {
+		t.Fatalf("%+v %v", a, err)
+	}
+	if wrong, err := a.Validate(decode(t, `{"nextPage":"https://x.example.com/x?p=2"}`)); err != nil || len(wrong) > 0 {
+		t.Errorf("%v %v", wrong, err)
+	}
+	if a, err := parse(`{"style":"offset","argument":"$skip","items":"/items"}`); err != nil || a.Paging.Argument != "skip" {
+		t.Errorf("%+v %v", a, err)
+	}
+	for _, bad := range []string{`{"style":"guess"}`, `{"style":"cursor","argument":"cursor","from":"/next"}`, `{}`, `7`} {
+		if a, err := parse(bad); err == nil {
+			t.Errorf("%s was taken: %+v", bad, a.Paging)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(growing()))
 	f.Add([]byte(`{"openapi":"3.1.0","info":{"title":"x","version":"1"},"paths":{"/x":{"get":{"responses":{"200":{"description":"ok"}}}}}}`))

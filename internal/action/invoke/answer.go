@@ -265,6 +265,7 @@ func containsString(list []string, s string) bool {
 // result makes a Result of an accepted answer, reading the cursor before the body is cut.
 func (r *run) result(a *answer) Result {
 	p := r.plan
+	a.body = r.hideIn(a.body)
 	out := Result{Status: a.status, ContentType: a.header.Get("Content-Type"), JSON: a.isJSON, Body: a.body, Location: r.hide(a.header.Get("Location"))}
 	if a.isJSON && p.action.Paging != nil {
 		out.Next = p.next(a.body)

@@ -389,6 +389,14 @@ func (p *plan) nextPage() []catalog.Violation {
 		return []catalog.Violation{{Pointer: "/" + catalog.NextPage, Message: "is not a page of this action; give it as the previous answer named it"}}
 	}
 	u.Fragment = ""
+	if key := credentialOf(p.connector, p.catalogue, "").query; key != "" { // masked, or another's: it is added when the request is sent
+		kept := slices.DeleteFunc(strings.Split(u.RawQuery, "&"), func(part string) bool {
+			name, _, _ := strings.Cut(part, "=")
+			name, err := url.QueryUnescape(name)
+			return err == nil && name == key
+		})
+		u.RawQuery = strings.Join(kept, "&")
+	}
 	p.page = u
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/penstock-io/penstock/internal/fault"
 )
@@ -332,6 +333,29 @@ func (r *run) cause(err error) string {
 
 // hide removes the connector's secrets from a text.
 func (r *run) hide(text string) string {
+	for _, s := range r.hidden() {
+		if len(s) >= 4 { // shorter ones would tear words apart, and are no secrets
+			text = strings.ReplaceAll(text, s, Mask)
+		}
+	}
+	return text
+}
+
+// echoed is how long a secret is that is also removed from answers. A shorter one may be a word, which is none there.
+const echoed = 16
+
+// hideIn removes the connector's secrets from an answer: some vendors repeat the key in the address of the next page.
+func (r *run) hideIn(answer []byte) []byte {
+	for _, s := range r.hidden() {
+		if len(s) >= echoed && bytes.Contains(answer, []byte(s)) && utf8.Valid(answer) {
+			answer = bytes.ReplaceAll(answer, []byte(s), []byte(Mask))
+		}
+	}
+	return answer
+}
+
+// hidden are the connector's secrets, in the forms in which they are sent.
+func (r *run) hidden() []string {
 	secret := ""
 	auth := &r.plan.connector.Auth
 	switch auth.Kind {
@@ -342,12 +366,7 @@ func (r *run) hide(text string) string {
 	case AuthClientCredentials, AuthAuthorizationCode:
 		secret = r.token.Value.Reveal()
 	}
-	for _, s := range credentialOf(r.plan.connector, r.plan.catalogue, secret).hidden {
-		if len(s) >= 4 { // shorter ones would tear words apart, and are no secrets
-			text = strings.ReplaceAll(text, s, Mask)
-		}
-	}
-	return text
+	return credentialOf(r.plan.connector, r.plan.catalogue, secret).hidden
 }
 
 // transport is the way out of a call.
