@@ -356,6 +356,9 @@ func (c *call) seal(r Result, err error) secret.Sealed {
 
 func claimPurpose(c *Claim) string { return "action-claim/" + c.Scope + "/" + c.Key }
 
+// ErrUnderWay is in the one conflict that passes by itself: the first call with an idempotency key has not ended.
+var ErrUnderWay = errors.New("the call is under way")
+
 // replay answers with what is known of the call that has used the key.
 func (c *call) replay(ctx context.Context, earlier Claim) (Result, error) {
 	conflict := func(format string, args ...any) (Result, error) {
@@ -365,7 +368,7 @@ func (c *call) replay(ctx context.Context, earlier Claim) (Result, error) {
 	case earlier.Digest != c.claim.Digest:
 		return conflict("the idempotency key %q was used for another call, %s; use a new key for this one", c.claim.Key, earlier.CallID)
 	case earlier.State == ClaimRunning:
-		return conflict("the call %s with the idempotency key %q is under way; try again when it has ended", earlier.CallID, c.claim.Key)
+		return c.refuse(c, fault.Wrap(ErrUnderWay, fault.Conflict, SubjectClaim, "the call %s with the idempotency key %q is under way; try again when it has ended", earlier.CallID, c.claim.Key))
 	case earlier.State == ClaimInterrupted:
 		return conflict("what became of the call %s with the idempotency key %q is not known: it broke off after the request had left. Look at the vendor whether it had its effect, and use a new key to make it again", earlier.CallID, c.claim.Key)
 	}

@@ -280,9 +280,12 @@ func fail(w http.ResponseWriter, r *http.Request, result action.Result, err erro
 	if errors.As(err, &more) {
 		after, violations := more.Details()
 		out.RetryAfter, out.Violations = int((after+time.Second-1)/time.Second), violations
-		if out.RetryAfter > 0 {
-			w.Header().Set("Retry-After", strconv.Itoa(out.RetryAfter))
-		}
+	}
+	if errors.Is(err, action.ErrUnderWay) {
+		out.Retryable, out.RetryAfter = true, 1
+	}
+	if out.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(out.RetryAfter))
 	}
 	write(w, statusOf(err), out)
 }

@@ -42,6 +42,7 @@ type env struct {
 	client  wiretest.Client
 	oauth   *oauthtest.Server
 	fails   atomic.Pointer[failing]
+	slow    atomic.Pointer[func()] // what the vendor does before it answers
 	ids     atomic.Int64
 }
 
@@ -112,6 +113,9 @@ func (e *env) Prepare(_ context.Context, t action.Target, id string, arguments j
 func (e *env) Send(ctx context.Context, _ action.Target, p action.Prepared, credentials *action.Credentials) (action.Answer, error) {
 	if _, err := credentials.Authorization(ctx); err != nil {
 		return action.Answer{}, err
+	}
+	if wait := e.slow.Load(); wait != nil {
+		(*wait)()
 	}
 	if f := e.fails.Load(); f != nil {
 		return f.answer, f.err
@@ -371,6 +375,16 @@ func TestIdempotencyKeys(t *testing.T) {
 	if w, out := send("k", `{"arguments":{"a":2}}`); w.Code != 409 || out["code"] != "ConflictException" {
 		t.Errorf("another call: %d %v", w.Code, out)
 	}
+	again := func() {
+		if w, out := send("slow", `{}`); w.Code != 409 || out["retryable"] != true || w.Header().Get("Retry-After") != "1" {
+			t.Errorf("while the first is under way: %d %v", w.Code, out)
+		}
+	}
+	e.slow.Store(&again)
+	if w, out := send("slow", `{}`); w.Code != 200 {
+		t.Errorf("a slow one: %d %v", w.Code, out)
+	}
+	e.slow.Store(nil)
 	if w, out := send("k", `{"idempotencyKey":"l"}`); w.Code != 400 {
 		t.Errorf("two keys: %d %v", w.Code, out)
 	}
