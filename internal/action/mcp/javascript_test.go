@@ -90,7 +90,7 @@ func TestJavaScriptClient(t *testing.T) {
 		"capabilities": {`"listChanged":true`},
 		"tools":        {`"jira_GetIssue"`, `"jira_DeleteIssue"`, `"readOnlyHint":true`, `"destructiveHint":true`, `"required":["key"]`},
 		"call":         {`"structuredContent":{"echo":{"key":"OPS-1"}}`},
-		"wrong":        {`"isError":true`, `/key: is number; it must be string`},
+		"wrong":        {`"isError":true`, `/key: is not as it must be`},
 		"unknown":      {`-32602`},
 		"changed":      {`["jira_GetIssue","slack_Post"]`},
 		"stranger":     {`Sign the request`},

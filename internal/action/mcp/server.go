@@ -15,7 +15,6 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/auth"
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
-	"github.com/penstock-io/penstock/internal/action/catalog"
 	"github.com/penstock-io/penstock/internal/action/invoke"
 	"github.com/penstock-io/penstock/internal/fault"
 	"github.com/penstock-io/penstock/internal/identity"
@@ -43,8 +42,8 @@ type Outcome struct {
 type Toolbox interface {
 	// Tools lists the tools of a caller.
 	Tools(ctx context.Context, caller identity.Caller) ([]Offer, error)
-	// Call runs one, which the caller had a while ago. Its arguments are valid by the schema it had. What the caller may
-	// know of an error is its fault.Message.
+	// Call runs one, which the caller had a while ago, if its arguments are right. What the caller may know of an error is
+	// its fault.Message.
 	Call(ctx context.Context, caller identity.Caller, tool Ref, arguments json.RawMessage) (Outcome, error)
 }
 
@@ -260,15 +259,6 @@ func (c *callerServer) call(ctx context.Context, req *sdk.CallToolRequest) (*sdk
 	if len(arguments) == 0 || string(arguments) == "null" {
 		arguments = json.RawMessage(`{}`)
 	}
-	schema, err := c.handler.schemas.compile(tool.Schema)
-	if err != nil {
-		return nil, fmt.Errorf("the schema of the arguments of %s cannot be used: %w", tool.name, err)
-	}
-	if said, err := wrong(schema, arguments); err != nil {
-		return nil, err
-	} else if said != "" {
-		return failed(said), nil
-	}
 	out, err := c.handler.Toolbox.Call(ctx, c.caller, tool.Ref, arguments)
 	if err != nil {
 		if fault.KindOf(err) == fault.Internal {
@@ -316,26 +306,6 @@ func (h *Handler) bound(out *Outcome) {
 		return
 	}
 	out.Note = strings.TrimSpace(out.Note + " " + said)
-}
-
-// wrong says what is wrong with arguments, nothing if they are right.
-func wrong(schema *catalog.Action, arguments json.RawMessage) (string, error) {
-	args, ok := object(arguments)
-	if !ok {
-		return "The arguments are not one JSON object.", nil
-	}
-	violations, err := schema.Validate(args)
-	if err != nil {
-		return "", err
-	}
-	if len(violations) == 0 {
-		return "", nil
-	}
-	said := "The arguments are not right:"
-	for _, v := range violations {
-		said += "\n- " + v.String()
-	}
-	return said, nil
 }
 
 func failed(text string) *sdk.CallToolResult {

@@ -44,6 +44,8 @@ func (b *box) Call(_ context.Context, caller identity.Caller, tool Ref, argument
 	name := tool.Connector + "_" + tool.Action
 	b.calls = append(b.calls, caller.UserID+" "+name+" "+string(arguments))
 	switch {
+	case !strings.Contains(string(arguments), `"key":"`):
+		return Outcome{}, fault.New(fault.Invalid, "arguments", "The arguments are not right: /key: is not as it must be, in %s", arguments)
 	case strings.HasSuffix(name, "_missing"):
 		return Outcome{}, fault.New(fault.NotFound, "vendor", "There is no such thing.")
 	case strings.HasSuffix(name, "_broken"):
@@ -220,8 +222,8 @@ func TestFailuresAreResults(t *testing.T) {
 		{"x_text", map[string]any{"key": "a"}, false, []string{"It was cut.", "plain"}},
 		{"x_missing", map[string]any{"key": "a"}, true, []string{"There is no such thing."}},
 		{"x_broken", map[string]any{"key": "a"}, true, []string{"internal error"}},
-		{"x_text", map[string]any{"n": "seven", "colour": 1}, true, []string{"/key: is required", "/n: is string", "/colour: is not an argument"}},
-		{"x_text", nil, true, []string{"/key: is required"}},
+		{"x_text", map[string]any{"n": "seven", "colour": 1}, true, []string{"/key: is not as it must be", `"n":"seven"`, `"colour":1`}},
+		{"x_text", nil, true, []string{"/key: is not as it must be, in {}"}},
 	} {
 		got, err := s.CallTool(t.Context(), &sdk.CallToolParams{Name: c.name, Arguments: c.arguments})
 		if err != nil {

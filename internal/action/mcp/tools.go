@@ -16,7 +16,6 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
-	"github.com/penstock-io/penstock/internal/action/catalog"
 	"github.com/penstock-io/penstock/internal/fault"
 	"github.com/penstock-io/penstock/internal/identity"
 )
@@ -219,17 +218,13 @@ func (h *Handler) sum(list []tool) uint64 {
 
 // schemas remembers what is known of schemas: connectors of one type have the same.
 type schemas struct {
-	seed     maphash.Seed
-	mu       sync.Mutex
-	objects  map[uint64]bool            // by digest: whether it is that of an object
-	compiled map[string]*catalog.Action // by text, of tools that were called
+	seed    maphash.Seed
+	mu      sync.Mutex
+	objects map[uint64]bool // by digest: whether it is that of an object
 }
 
-// Of so many schemas something is remembered. It is forgotten when there are more.
-const (
-	maxObjects  = 1_000_000
-	maxCompiled = 1000
-)
+// maxObjects is of how many schemas something is remembered. It is forgotten when there are more.
+const maxObjects = 1_000_000
 
 // object returns a digest of a schema, and whether it is that of an object: clients take no other.
 func (s *schemas) object(text json.RawMessage) (digest uint64, ok bool) {
@@ -251,25 +246,4 @@ func (s *schemas) object(text json.RawMessage) (digest uint64, ok bool) {
 	}
 	s.objects[digest] = ok
 	return digest, ok
-}
-
-// compile returns what validates arguments.
-func (s *schemas) compile(text json.RawMessage) (*catalog.Action, error) {
-	s.mu.Lock()
-	known := s.compiled[string(text)]
-	s.mu.Unlock()
-	if known != nil {
-		return known, nil
-	}
-	known, err := catalog.Compile("the tool", text)
-	if err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.compiled == nil || len(s.compiled) >= maxCompiled {
-		s.compiled = map[string]*catalog.Action{}
-	}
-	s.compiled[string(text)] = known
-	return known, nil
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/quicksight"
 	"github.com/aws/aws-sdk-go-v2/service/quicksight/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/penstock-io/penstock/internal/action/oauth/oauthtest"
 )
@@ -320,6 +322,49 @@ func TestApproval(t *testing.T) {
 	}
 	if s := api.seen(); len(s) != 1 || s[0].path != "/things" || string(s[0].body) != `{"a":1}` {
 		t.Errorf("the vendor saw %+v", s)
+	}
+}
+
+// bearer sends a token with every request.
+type bearer string
+
+func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("Authorization", "Bearer "+string(b))
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+// TestMCPCalls: what an MCP client calls is recorded like any other call, also when its arguments are wrong.
+func TestMCPCalls(t *testing.T) {
+	api := newVendor(t, func(w http.ResponseWriter, _ *http.Request, _ []byte) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = fmt.Fprint(w, `{"ok":true}`)
+	})
+	w := start(t)
+	w.create("api", types.ActionConnectorTypeGenericHttp, &types.AuthConfig{AuthenticationType: types.ConnectionAuthTypeNone,
+		AuthenticationMetadata: &types.AuthenticationMetadataMemberNoneConnectionMetadata{Value: types.NoneConnectionMetadata{BaseEndpoint: &api.URL}}})
+	_, out := w.signed("POST", "mcp-tokens", nil)
+	session, err := mcp.NewClient(&mcp.Implementation{Name: "test"}, nil).Connect(t.Context(), &mcp.StreamableClientTransport{
+		Endpoint: w.Endpoint() + "/_penstock/mcp", HTTPClient: &http.Client{Transport: bearer(out["token"].(string))},
+	}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer session.Close()
+	for _, arguments := range []object{{"uri": "/things"}, {"uri": 7}} {
+		_, wrong := arguments["uri"].(int)
+		got, err := session.CallTool(t.Context(), &mcp.CallToolParams{Name: "api_GET", Arguments: arguments})
+		if err != nil || got.IsError != wrong || wrong && !strings.Contains(got.Content[0].(*mcp.TextContent).Text, "/uri: is number; it must be string") {
+			t.Errorf("%v: %v %+v", arguments, err, got)
+		}
+	}
+	_, records := w.signed("GET", "action-calls", nil)
+	var outcomes []string
+	for _, r := range records["calls"].([]any) {
+		outcomes = append(outcomes, r.(object)["actionId"].(string)+" "+r.(object)["invokeActionStatus"].(string))
+	}
+	if !slices.Equal(outcomes, []string{"GET FAILED", "GET SUCCESS"}) || len(api.seen()) != 1 {
+		t.Errorf("recorded: %q; the vendor saw %+v", outcomes, api.seen())
 	}
 }
 
