@@ -39,6 +39,7 @@ func (b toolbox) Tools(ctx context.Context, caller identity.Caller) ([]mcp.Offer
 			if a.Enabled {
 				offers = append(offers, mcp.Offer{
 					Ref: mcp.Ref{Connector: u.Connector.ID, Action: a.ID}, Title: a.Name, Description: a.Description, Schema: a.Input, ReadOnly: !a.Write, Destructive: a.Destructive,
+					Remote: u.Connector.Type == action.ModelContextProtocol,
 				})
 			}
 		}

@@ -28,6 +28,7 @@ type Offer struct {
 	Schema      json.RawMessage // JSON Schema of the arguments, an object. It may be shared and must not be changed
 	ReadOnly    bool
 	Destructive bool // it replaces, changes or deletes what is there
+	Remote      bool // it is the tool of another MCP server: its answer is a result of a tool, and is passed on as one
 }
 
 // Outcome is what a tool says.
@@ -266,12 +267,16 @@ func (c *callerServer) call(ctx context.Context, req *sdk.CallToolRequest) (*sdk
 		}
 		return failed(fault.Message(err)), nil
 	}
+	passed := tool.Remote && len(out.JSON) <= c.handler.MaxAnswer
 	c.handler.bound(&out)
 	result := &sdk.CallToolResult{IsError: out.Failed}
 	if out.Note != "" {
 		result.Content = append(result.Content, &sdk.TextContent{Text: out.Note})
 	}
+	var remote sdk.CallToolResult
 	switch {
+	case passed && json.Unmarshal(out.JSON, &remote) == nil && len(remote.Content) > 0:
+		result.Content, result.StructuredContent = append(result.Content, remote.Content...), remote.StructuredContent
 	case len(out.JSON) > 0:
 		result.Content = append(result.Content, &sdk.TextContent{Text: string(out.JSON)})
 		if out.JSON[0] == '{' { // older clients take nothing else

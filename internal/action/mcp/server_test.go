@@ -54,6 +54,8 @@ func (b *box) Call(_ context.Context, caller identity.Caller, tool Ref, argument
 		return Outcome{JSON: json.RawMessage(`{"items":["` + strings.Repeat(`0123456789","`, 30000) + `"],"ok":true}`), Note: "There are more pages."}, nil
 	case strings.HasSuffix(name, "_long"):
 		return Outcome{Text: strings.Repeat("ä", 200000)}, nil
+	case strings.HasSuffix(name, "_remote"):
+		return Outcome{JSON: json.RawMessage(`{"content":[{"type":"text","text":"from afar"},{"type":"image","data":"aGk=","mimeType":"image/png"}],"structuredContent":{"n":1}}`), Note: "It was cut."}, nil
 	case strings.HasSuffix(name, "_text"):
 		return Outcome{Text: "plain", Note: "It was cut."}, nil
 	}
@@ -203,6 +205,26 @@ func TestLargeAnswers(t *testing.T) {
 	got, err = s.CallTool(t.Context(), &sdk.CallToolParams{Name: "x_long", Arguments: map[string]any{"key": "a"}})
 	if err != nil || len(got.Content[1].(*sdk.TextContent).Text) > 100_000 || !strings.Contains(got.Content[0].(*sdk.TextContent).Text, "cut") {
 		t.Errorf("%v", err)
+	}
+}
+
+// The result of another server's tool is passed on as it is, and is not wrapped into a text.
+func TestRemoteResults(t *testing.T) {
+	t.Parallel()
+	b := &box{}
+	far := offer("x_remote")
+	far.Remote = true
+	b.set("ann", far, offer("y_remote"))
+	_, server := serve(t, b)
+	s := connect(t, server.URL, "ann", nil)
+	got, err := s.CallTool(t.Context(), &sdk.CallToolParams{Name: "x_remote", Arguments: map[string]any{"key": "a"}})
+	if err != nil || len(got.Content) != 3 || got.Content[0].(*sdk.TextContent).Text != "It was cut." || got.Content[1].(*sdk.TextContent).Text != "from afar" ||
+		string(got.Content[2].(*sdk.ImageContent).Data) != "hi" || fmt.Sprint(got.StructuredContent) != "map[n:1]" {
+		t.Errorf("%v %+v", err, got)
+	}
+	got, err = s.CallTool(t.Context(), &sdk.CallToolParams{Name: "y_remote", Arguments: map[string]any{"key": "a"}})
+	if err != nil || len(got.Content) != 2 || !strings.Contains(got.Content[1].(*sdk.TextContent).Text, `"content"`) {
+		t.Errorf("an answer that only looks like a result: %v %+v", err, got)
 	}
 }
 
