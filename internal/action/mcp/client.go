@@ -1,7 +1,6 @@
 package mcp
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -89,12 +88,4 @@ func (c Client) session(ctx context.Context, url string, client *http.Client, us
 		return closing
 	}
 	return err
-}
-
-// object reads arguments, keeping numbers exact.
-func object(text []byte) (v map[string]any, ok bool) {
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.UseNumber()
-	err := d.Decode(&v)
-	return v, err == nil && v != nil && !d.More()
 }
