@@ -240,21 +240,28 @@ func arguments(action string, raw json.RawMessage) (map[string]any, error) {
 	return object, nil
 }
 
-// documentCache keeps the catalogues of users' documents, which are large and read often.
+// documentCache keeps the catalogues of users' documents, which are read often and take long to read.
 type documentCache struct {
-	mu   sync.Mutex
-	seen map[[sha256.Size]byte]*catalog.Catalogue
+	mu    sync.Mutex
+	seen  map[[sha256.Size]byte]readDocument
+	bytes int
 }
 
-const maxDocuments = 256
+type readDocument struct {
+	catalogue *catalog.Catalogue
+	bytes     int // of the document
+}
+
+// maxDocuments is how many bytes of documents are kept, as what was read of them, which is larger.
+const maxDocuments = 8 << 20
 
 func (d *documentCache) parse(text []byte) (*catalog.Catalogue, error) {
 	key := sha256.Sum256(text)
 	d.mu.Lock()
-	c := d.seen[key]
+	known, ok := d.seen[key]
 	d.mu.Unlock()
-	if c != nil {
-		return c, nil
+	if ok {
+		return known.catalogue, nil
 	}
 	c, err := catalog.Parse(text)
 	if err != nil {
@@ -262,13 +269,21 @@ func (d *documentCache) parse(text []byte) (*catalog.Catalogue, error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if len(d.seen) >= maxDocuments {
-		clear(d.seen) // the few that are in use are read again
+	if _, ok := d.seen[key]; ok { // somebody else was as quick
+		return c, nil
 	}
 	if d.seen == nil {
-		d.seen = map[[sha256.Size]byte]*catalog.Catalogue{}
+		d.seen = map[[sha256.Size]byte]readDocument{}
 	}
-	d.seen[key] = c
+	for other, old := range d.seen {
+		if d.bytes+len(text) <= maxDocuments {
+			break
+		}
+		delete(d.seen, other)
+		d.bytes -= old.bytes
+	}
+	d.seen[key] = readDocument{c, len(text)}
+	d.bytes += len(text)
 	return c, nil
 }
 
