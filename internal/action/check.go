@@ -203,7 +203,7 @@ func reason(err error) string {
 }
 
 // Test tries a connector's credentials for a user, "" for the caller, now. All it changes is that a connector whose
-// credentials could not be tried before is verified. The result says whether the vendor was asked anything; where there
+// credentials could not be tried before, or were refused, has been accepted once they are. The result says whether the vendor was asked anything; where there
 // is nothing to ask, having the credentials is all that was proved.
 func (s *Service) Test(ctx context.Context, caller identity.Caller, account, connectorID, user string) (bool, error) {
 	c, user, err := s.admit(ctx, caller, account, connectorID, user)
@@ -223,18 +223,28 @@ func (s *Service) Test(ctx context.Context, caller identity.Caller, account, con
 			return asked, err
 		}
 	}
+	if c.Status.Failed() && !asked {
+		return asked, nil // nothing was tried that could have failed before
+	}
 	return asked, s.verified(ctx, &c)
 }
 
-// verified notes that c's credentials have been tried after all.
+// verified notes that c's credentials have been tried after all, and were accepted.
 func (s *Service) verified(ctx context.Context, c *Connector) error {
-	if c.Unverified == "" {
+	if c.Unverified == "" && !c.Status.Failed() {
 		return nil
 	}
 	_, err := s.store.ConnectorUpdate(ctx, c.ID, func(now *Connector) error {
-		if now.Revision == c.Revision {
-			now.Unverified = ""
+		if now.Revision != c.Revision {
+			return nil
 		}
+		switch now.Status {
+		case CreationFailed:
+			now.Status = CreationSuccessful
+		case UpdateFailed:
+			now.Status = UpdateSuccessful
+		}
+		now.Error, now.Unverified = "", ""
 		return nil
 	})
 	s.changed(c.ID)

@@ -15,7 +15,8 @@ package action
 //   - A vendor that cannot be reached within the check's time has not refused anything: the connector is kept as
 //     unverified and successful, unless checks are strict.
 //   - An update supersedes a check that is under way: a check's result counts only for the revision it tried.
-//   - A failed connector can be updated and deleted; its actions cannot be called.
+//   - A failed connector can be updated and deleted; its actions cannot be called. A test that its vendor passes makes
+//     it successful: the vendor was away, or has let the credentials in meanwhile.
 //   - Delete is immediate, with the grants and the document of the connector. Records of calls stay.
 //   - A check that a crash interrupted is made again at the next start, since the state is still in progress.
 //
