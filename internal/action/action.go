@@ -46,7 +46,6 @@ const (
 // Limits of what there may be.
 const (
 	MaxPermissions    = 64  // principals of a connector
-	MaxActions        = 20  // of a principal
 	MaxEnabled        = 100 // enabled actions of a connector
 	MaxVPCConnections = 100
 	MaxTags           = tag.Max

@@ -177,6 +177,10 @@ func TestPermissions(t *testing.T) {
 	wants(t, err, fault.Invalid, action.SubjectPermission)
 	_, err = update([]action.Permission{{Principal: bob, Actions: owner}}, []action.Permission{{Principal: bob, Actions: owner[:1]}})
 	wants(t, err, fault.Conflict, action.SubjectPermission)
+	_, err = update([]action.Permission{{Principal: bob, Actions: []string{"quicksight:DescribeConnector"}}}, nil)
+	if wants(t, err, fault.Invalid, action.SubjectPermission); !strings.Contains(err.Error(), action.MayDescribe) {
+		t.Errorf("a permission that there is not: %v", err)
+	}
 	var many []action.Permission
 	for n := range action.MaxPermissions {
 		many = append(many, action.Permission{Principal: fmt.Sprintf("%s%d", alice, n), Actions: owner})

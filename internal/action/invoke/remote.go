@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -165,9 +166,37 @@ type remoteTransport struct {
 	run    *run
 	status int   // of the last answer that was none of success
 	err    error // of Tokens
+	large  bool  // an answer was larger than what is read
+}
+
+// goodbye is how long a remote server has to take note that a session has ended. Nobody waits longer for that.
+const goodbye = time.Second
+
+// bounded is the body of an answer, of which no more than a limit is read: the library reads all there is.
+type bounded struct {
+	io.ReadCloser
+	transport *remoteTransport
+	left      int
+}
+
+func (b *bounded) Read(into []byte) (int, error) {
+	if b.left <= 0 {
+		b.transport.mu.Lock()
+		defer b.transport.mu.Unlock()
+		b.transport.large = true
+		return 0, errors.New("the answer is too large")
+	}
+	n, err := b.ReadCloser.Read(into[:min(len(into), b.left)])
+	b.left -= n
+	return n, err
 }
 
 func (t *remoteTransport) RoundTrip(in *http.Request) (*http.Response, error) {
+	if in.Method == http.MethodDelete {
+		ctx, cancel := context.WithTimeout(in.Context(), goodbye)
+		defer cancel()
+		in = in.WithContext(ctx)
+	}
 	resp, used, err := t.send(in)
 	if err == nil && resp.StatusCode == http.StatusUnauthorized && !used.Value.Empty() && (in.Body == nil || in.GetBody != nil) && t.renew(in, used) {
 		_ = resp.Body.Close()
@@ -207,6 +236,9 @@ func (t *remoteTransport) send(in *http.Request) (*http.Response, Token, error) 
 		return nil, token, err
 	}
 	resp, err := t.run.engine.transport(t.run.plan).RoundTrip(out)
+	if err == nil {
+		resp.Body = &bounded{resp.Body, t, t.run.engine.MaxRead + 1}
+	}
 	return resp, token, err
 }
 
@@ -336,8 +368,13 @@ func (r *run) remoteError(ctx context.Context, client *http.Client, err error, w
 	if t, ok := client.Transport.(*remoteTransport); ok {
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		if t.err != nil {
+		switch {
+		case t.err != nil:
 			return r.outOf(ctx, t.err)
+		case t.large:
+			e := failure(AnswerTooLarge, nil, "The MCP server of connector %q answered with more than %d bytes.", r.plan.connector.ID, r.engine.MaxRead)
+			e.Unknown = write
+			return e
 		}
 		status = t.status
 	}

@@ -1,6 +1,7 @@
 package mcp
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -22,6 +23,8 @@ type flaky struct {
 	tools    box
 	down     atomic.Bool
 	hold     atomic.Bool // requests are not answered
+	stay     atomic.Bool // the end of a session is not answered
+	large    atomic.Bool // answers are endless
 	requests atomic.Int32
 	now      atomic.Int64
 	engine   *invoke.Engine
@@ -35,7 +38,14 @@ func newFlaky(t *testing.T, c invoke.Config) *flaky {
 	f.Server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f.requests.Add(1)
 		switch {
-		case f.hold.Load():
+		case f.large.Load():
+			w.Header().Set("Content-Type", "application/json")
+			for chunk := bytes.Repeat([]byte(" "), 64<<10); ; {
+				if _, err := w.Write(chunk); err != nil {
+					return
+				}
+			}
+		case f.hold.Load(), f.stay.Load() && r.Method == http.MethodDelete:
 			_, _ = io.Copy(io.Discard, r.Body) // until then nobody notices that the client has gone
 			<-r.Context().Done()
 		case f.down.Load():
@@ -163,6 +173,22 @@ func TestRemoteServerNeverAnswers(t *testing.T) {
 	}
 	before := f.requests.Load()
 	if _, err := f.engine.Catalogue(ctx, f.call("ann", "").Connector); !errors.As(err, &failed) || f.requests.Load() != before {
+		t.Errorf("err = %v", err)
+	}
+}
+
+// A server that answers without end is not read to the end, and one that does not let a session go is left.
+func TestRemoteServerIsEndless(t *testing.T) {
+	t.Parallel()
+	f := newFlaky(t, invoke.Config{MaxRead: 1 << 20})
+	f.tools.set("Bearer ann", offer("a_one"))
+	f.stay.Store(true)
+	if _, err := f.engine.Invoke(t.Context(), f.call("ann", "a_one")); err != nil {
+		t.Errorf("a session that does not end: %v", err)
+	}
+	f.large.Store(true)
+	var failed *invoke.Error
+	if _, err := f.engine.Invoke(t.Context(), f.call("ann", "a_one")); !errors.As(err, &failed) || failed.Reason != invoke.AnswerTooLarge || !failed.Unknown {
 		t.Errorf("err = %v", err)
 	}
 }
