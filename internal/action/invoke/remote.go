@@ -107,7 +107,8 @@ func (e *Engine) freshTools(ctx context.Context, c Connector) (*catalog.Catalogu
 	now := e.Now()
 	if err != nil {
 		err = r.remoteError(asking, client, err, false)
-		if isOutage(err) && !errors.Is(ctx.Err(), context.Canceled) {
+		var failed *Error // and none of Tokens
+		if errors.As(err, &failed) && !errors.Is(ctx.Err(), context.Canceled) {
 			before, _ := e.tools.get(keyOfTools(&c))
 			e.tools.put(keyOfTools(&c), cachedTools{before.catalogue, now.Add(toolsRest), now, err})
 		}
