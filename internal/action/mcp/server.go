@@ -133,6 +133,9 @@ func (e errorsOnly) Enabled(ctx context.Context, l slog.Level) bool {
 func (e errorsOnly) WithAttrs(a []slog.Attr) slog.Handler { return errorsOnly{e.Handler.WithAttrs(a)} }
 func (e errorsOnly) WithGroup(name string) slog.Handler   { return errorsOnly{e.Handler.WithGroup(name)} }
 
+// maxRequest is the largest message of a client, in bytes. Arguments may have a quarter of it.
+const maxRequest = 4 << 20
+
 // ServeHTTP serves a request of a client.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if _, ok := r.Context().Value(callerKey{}).(identity.Caller); !ok {
@@ -144,7 +147,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "Sign the request for the service penstock, or send a bearer token.", http.StatusUnauthorized)
 		return
 	}
+	if r.ContentLength > maxRequest {
+		http.Error(w, fmt.Sprintf("The request is larger than %d bytes.", maxRequest), http.StatusRequestEntityTooLarge)
+		return
+	}
 	in := r.Clone(r.Context())
+	in.Body = http.MaxBytesReader(w, r.Body, maxRequest)
 	in.Header.Set("Authorization", "Bearer authenticated") // the real one goes no further
 	h.inner.ServeHTTP(w, in)
 }

@@ -313,7 +313,7 @@ func TestWhoMayCome(t *testing.T) {
 	t.Parallel()
 	b := &box{}
 	b.set("ann", offer("a_one"))
-	_, server := serve(t, b)
+	h, server := serve(t, b)
 	post := func(user, session, body string) *http.Response {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL, strings.NewReader(body))
 		if err != nil {
@@ -353,12 +353,34 @@ func TestWhoMayCome(t *testing.T) {
 	if r := post("ann", "no-such-session", list); r.StatusCode != http.StatusNotFound {
 		t.Errorf("a session that there is not: %d", r.StatusCode)
 	}
-	for name, body := range map[string]string{"no JSON": `{`, "empty": ``, "a list": `[]`, "no method": `{"jsonrpc":"2.0","id":1}`} {
-		if r := post("ann", session, body); r.StatusCode >= 500 {
+	for name, body := range map[string]string{"no JSON": `{`, "empty": ``, "a list": `[]`, "no method": `{"jsonrpc":"2.0","id":1}`, "too much": list[:len(list)-1] + strings.Repeat(" ", 5<<20) + "}"} {
+		r := post("ann", session, body)
+		if r.StatusCode >= 500 || name == "too much" && r.StatusCode != http.StatusRequestEntityTooLarge {
 			t.Errorf("%s: %d", name, r.StatusCode)
 		}
 	}
+	// Without its length said, it is read no further than that either.
+	r, err := http.NewRequestWithContext(WithCaller(t.Context(), identity.Caller{UserID: "ann"}), http.MethodPost, server.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	endless := &counted{}
+	r.Body, r.ContentLength = io.NopCloser(endless), -1
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Accept", "application/json, text/event-stream")
+	w := httptest.NewRecorder()
+	if h.ServeHTTP(w, r); w.Code < 400 || w.Code >= 500 || endless.n > 5<<20 {
+		t.Errorf("an endless request: %d after %d bytes", w.Code, endless.n)
+	}
 	http.DefaultClient.CloseIdleConnections()
+}
+
+// counted is a body without end.
+type counted struct{ n int }
+
+func (c *counted) Read(into []byte) (int, error) {
+	c.n += len(into)
+	return copy(into, strings.Repeat(" ", len(into))), nil
 }
 
 func TestNames(t *testing.T) {
