@@ -192,9 +192,13 @@ func (s *Service) RenewIdle(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	away := map[string]bool{} // connectors whose token endpoint does not answer: one of their grants has waited for all
 	for _, g := range idle {
 		if err := ctx.Err(); err != nil {
 			return err
+		}
+		if away[g.ConnectorID] {
+			continue
 		}
 		c, err := s.get(ctx, g.ConnectorID)
 		if err != nil || current(&c, g).State != GrantActive || grantUser(&c, g.User) != g.User {
@@ -203,6 +207,8 @@ func (s *Service) RenewIdle(ctx context.Context) error {
 		credentials := &Credentials{service: s, connector: c, user: g.User}
 		if err := s.keeper.Renew(ctx, grantKey(&c, g.User), credentials.userGrant(g.User)); err != nil {
 			s.Log.Info("a sign-in that nobody uses could not be renewed", "connector", c.ID, "user", g.User, "error", recorded(err))
+			kind := fault.KindOf(err)
+			away[c.ID] = kind == fault.Unavailable || kind == fault.Throttled
 			continue
 		}
 		now := s.Now()

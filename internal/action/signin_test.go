@@ -384,6 +384,31 @@ func TestOneExchangeForAll(t *testing.T) {
 	must(t, err)
 }
 
+// A vendor that is down is asked for one of its grants, so that those of the others have their turn.
+func TestIdleGrantsOfAVendorThatIsDown(t *testing.T) {
+	t.Parallel()
+	w := withOAuth(t, func(p *action.CreateParams) {
+		p.Permissions = []action.Permission{{Principal: alice, Actions: []string{action.MayInvoke}}, {Principal: bob, Actions: []string{action.MayInvoke}}}
+	})
+	w.create("d", w.codeAuth(), w.oauth.ClientSecret, func(p *action.CreateParams) {
+		p.Permissions = []action.Permission{{Principal: alice, Actions: []string{action.MayInvoke}}}
+	})
+	w.signIn("c", alice)
+	w.signIn("c", bob)
+	w.signIn("d", alice)
+	w.pass(25 * time.Hour)
+	w.oauth.Set(func(s *oauthtest.Server) { s.TokenDown = true })
+	must(t, w.RenewIdle(t.Context()))
+	if n := w.oauth.Exchanges("refresh_token"); n != 2 {
+		t.Errorf("%d exchanges, want one for each connector", n)
+	}
+	w.oauth.Set(func(s *oauthtest.Server) { s.TokenDown = false })
+	must(t, w.RenewIdle(t.Context()))
+	if n := w.oauth.Exchanges("refresh_token"); n != 5 {
+		t.Errorf("%d exchanges, want those three and two in vain", n)
+	}
+}
+
 // Slack's sign-ins are those of users, not of a bot.
 func TestSlackSignsUsersIn(t *testing.T) {
 	t.Parallel()
