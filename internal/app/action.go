@@ -20,6 +20,7 @@ import (
 	"github.com/penstock-io/penstock/internal/action/mcp"
 	"github.com/penstock-io/penstock/internal/config"
 	"github.com/penstock-io/penstock/internal/fault"
+	"github.com/penstock-io/penstock/internal/front/mcpauth"
 	"github.com/penstock-io/penstock/internal/secret"
 	"github.com/penstock-io/penstock/internal/source/access"
 )
@@ -67,7 +68,9 @@ func (s *server) openActions(ctx context.Context, box *secret.Box, own string) e
 		Now: s.now, NewID: uuid.NewString, Log: s.log,
 	})
 	s.mcp = mcp.New(mcp.Config{Toolbox: toolbox{s}, Log: s.log, Version: s.build.Version})
-	if s.tokens, err = newTokenBox(ctx, s, box); err != nil {
+	if s.tokens, err = mcpauth.New(ctx, mcpauth.Config{
+		Serve: s.serveMCP, Box: box, Keys: s.accounts, Generations: connectors, AccessKeyID: s.config.AccessKeyID, PublicURL: public, Now: s.now, Log: s.log,
+	}); err != nil {
 		return err
 	}
 	s.watchActions(engine)

@@ -27,6 +27,7 @@ import (
 	"github.com/penstock-io/penstock/internal/copyjob"
 	"github.com/penstock-io/penstock/internal/events"
 	"github.com/penstock-io/penstock/internal/fileload"
+	"github.com/penstock-io/penstock/internal/front/mcpauth"
 	"github.com/penstock-io/penstock/internal/metrics"
 	"github.com/penstock-io/penstock/internal/runs"
 	"github.com/penstock-io/penstock/internal/secret"
@@ -74,7 +75,7 @@ type server struct {
 	eventControl http.Handler
 	actions      *action.Service
 	mcp          *mcp.Handler
-	tokens       *tokenBox
+	tokens       *mcpauth.Front
 
 	supervisor *supervise.Supervisor
 	runner     *sql.Runner

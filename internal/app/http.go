@@ -4,12 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"strings"
 
 	"github.com/penstock-io/penstock/internal/action"
-	"github.com/penstock-io/penstock/internal/action/mcp"
 	"github.com/penstock-io/penstock/internal/config"
 	"github.com/penstock-io/penstock/internal/events"
 	"github.com/penstock-io/penstock/internal/fault"
@@ -17,6 +17,7 @@ import (
 	"github.com/penstock-io/penstock/internal/front/appintegrations"
 	"github.com/penstock-io/penstock/internal/front/dynamodb"
 	eventfront "github.com/penstock-io/penstock/internal/front/events"
+	"github.com/penstock-io/penstock/internal/front/mcpauth"
 	"github.com/penstock-io/penstock/internal/front/ownapi"
 	"github.com/penstock-io/penstock/internal/front/quicksight"
 	"github.com/penstock-io/penstock/internal/front/redshift"
@@ -55,7 +56,8 @@ func (s *server) newHandler(ctx context.Context) (*wire.Handler, error) {
 	if s.tables != nil {
 		services = append(services, dynamodb.Services(dynamodb.Config{DB: s.tables, Region: s.config.Region, Endpoint: s.config.Listen, Now: s.now})...)
 	}
-	public := map[string]http.Handler{action.CallbackPath: http.HandlerFunc(connectors.Callback), mcpPath: s.tokens.public(s.mcp), "/" + events.Prefix: s.webhooks}
+	public := map[string]http.Handler{action.CallbackPath: http.HandlerFunc(connectors.Callback), "/" + events.Prefix: s.webhooks}
+	maps.Copy(public, s.tokens.Public())
 	return wire.New(wire.Config{
 		Services: services,
 		S3:       buckets,
@@ -66,10 +68,10 @@ func (s *server) newHandler(ctx context.Context) (*wire.Handler, error) {
 			switch path := r.URL.Path; {
 			case actions.Serves(path):
 				connectors.Handle(w, r, caller)
-			case path == mcpPath:
-				s.mcp.ServeHTTP(w, r.WithContext(mcp.WithCaller(r.Context(), caller)))
-			case path == tokensPath:
-				s.tokens.serve(w, r, caller)
+			case path == mcpauth.ServerPath:
+				s.serveMCP(w, r, caller)
+			case path == mcpauth.TokensPath:
+				s.tokens.Tokens(w, r, caller)
 			default:
 				s.internal(w, r, caller)
 			}
