@@ -21,6 +21,7 @@ type answer struct {
 	header http.Header
 	body   []byte
 	isJSON bool
+	write  bool // it answers a request that may have acted
 	// followed: it is not the answer to a write but to the read that the write led to.
 	followed bool
 }
@@ -108,7 +109,7 @@ func (r *run) unexpected(a *answer) error {
 	e := failure(UnexpectedAnswer, nil, said, who(r.plan.connector), what, title)
 	e.plain = fmt.Sprintf(said, who(r.plan.connector), what, "")
 	e.Status = a.status
-	e.Unknown = r.plan.action.Write
+	e.Unknown = a.write
 	return e
 }
 
@@ -143,7 +144,7 @@ func (r *run) refusal(a *answer) error {
 		e = quoting(VendorThrottled, said, "%s asks for fewer calls", name)
 	case a.status >= 500:
 		e = quoting(VendorFailed, said, "%s failed with status %d", name, a.status)
-		e.Unknown = r.plan.action.Write
+		e.Unknown = a.write
 	case a.status >= 300 && a.status < 400:
 		e = failure(UnexpectedRedirect, nil, "%s answered with the redirect %d that leads nowhere.", name, a.status)
 	default:

@@ -380,7 +380,7 @@ func (r *run) remoteError(ctx context.Context, client *http.Client, err error, w
 		status = t.status
 	}
 	if status >= 300 && ctx.Err() == nil {
-		return r.refusal(&answer{status: status, header: http.Header{}})
+		return r.refusal(&answer{status: status, header: http.Header{}, write: write})
 	}
 	out := r.unreachable(ctx, &request{url: r.plan.base, read: !write}, err, true)
 	if out.Reason == VendorUnreachable {

@@ -260,7 +260,7 @@ func (r *run) roundTrip(ctx context.Context, req *request, method string, target
 		e.Status, e.Unknown = resp.StatusCode, !req.read
 		return nil, e
 	}
-	return &answer{status: resp.StatusCode, header: resp.Header, body: text}, nil
+	return &answer{status: resp.StatusCode, header: resp.Header, body: text, write: !req.read}, nil
 }
 
 // withoutCredentials leaves only headers that say what is wanted: anything else may be a secret, also what a

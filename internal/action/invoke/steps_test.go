@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
@@ -72,6 +73,18 @@ func TestJiraStatusByName(t *testing.T) {
 	shown, err := e.Render(t.Context(), call("JIRA_CLOUD", s.URL, signIn("t"), "ChangeIssueStatus", `{"key":"OPS-7","status":"done"}`))
 	if err != nil || len(shown.Notes) != 1 {
 		t.Errorf("%+v %v", shown, err)
+	}
+	// A read that fails before the write leaves no doubt: nothing was written. After the write there is some.
+	for what, unknown := range map[string]bool{"GET": false, "POST": true} {
+		failing := &exchange{answers: maps.Clone(x.answers)}
+		failing.answers[what+" /rest/api/3/issue/OPS-7/transitions"] = `503 {"message":"busy"}`
+		s := failing.start(t)
+		e := engine(t, invoke.Config{Retries: -1}, s)
+		_, err := e.Invoke(t.Context(), call("JIRA_CLOUD", s.URL, signIn("t"), "ChangeIssueStatus", `{"key":"OPS-7","status":"done"}`))
+		var failed *invoke.Error
+		if !errors.As(err, &failed) || failed.Reason != invoke.VendorFailed || failed.Unknown != unknown {
+			t.Errorf("%s fails: %+v", what, failed)
+		}
 	}
 	// Jira may answer an unknown caller with nothing instead of 401.
 	nobody := handler(t, func(w http.ResponseWriter, _ *http.Request) {
