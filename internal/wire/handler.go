@@ -100,6 +100,7 @@ type Handler struct {
 	unknown  map[Protocol]*service // stand in where a request names no service we have
 	names    []string              // signing names, sorted
 	verifier *sigv4.Verifier
+	asSent   *sigv4.Verifier // of what is signed as it is on the wire
 }
 
 // penstockScope is the service that requests to /_penstock/ may be signed for, besides those of the APIs.
@@ -137,7 +138,7 @@ func New(c Config) (*Handler, error) {
 		h.services[s.SigningName] = append(same, newService(s))
 	}
 	slices.Sort(h.names)
-	h.verifier = sigv4.NewVerifier(c.Region, sigv4.Rules{}, c.Now)
+	h.verifier, h.asSent = sigv4.NewVerifier(c.Region, sigv4.Rules{}, c.Now), sigv4.NewVerifier(c.Region, sigv4.Rules{AsSent: true}, c.Now)
 	return h, nil
 }
 
@@ -331,6 +332,9 @@ func (h *Handler) authenticate(x *exchange) (identity.Caller, bool) {
 		return identity.Caller{}, false
 	}
 	err = h.verifier.Verify(x.r, signature, key.Secret.Reveal(), sigv4.HashPayload(x.body))
+	if err != nil && strings.HasPrefix(x.r.URL.Path, "/_penstock/") && !signature.Presigned && h.asSent.Verify(x.r, signature, key.Secret.Reveal(), sigv4.HashPayload(x.body)) == nil {
+		err = nil // people call these paths with curl
+	}
 	if errors.As(err, &bad) {
 		return refuse(signatureConditions[bad.Reason], bad.Message)
 	}

@@ -106,7 +106,7 @@ func (f *Front) give(w http.ResponseWriter, r *http.Request, caller identity.Cal
 func (f *Front) revoke(w http.ResponseWriter, r *http.Request, caller identity.Caller) error {
 	in := struct {
 		User string `json:"user"`
-	}{r.URL.Query().Get("user")} // which curl cannot sign
+	}{r.URL.Query().Get("user")} // not every client sends a body with DELETE
 	if err := read(r, &in, "it takes user"); err != nil {
 		return err
 	}

@@ -11,10 +11,12 @@ import (
 	"sync"
 )
 
-// Rules choose between the general rules and S3's.
+// Rules choose between the general rules and others.
 type Rules struct {
 	// S3: the path is encoded once and not normalised, and UNSIGNED-PAYLOAD may stand for the body's hash.
 	S3 bool
+	// AsSent: the path and the query are signed as they are on the wire, which is what many versions of curl do.
+	AsSent bool
 }
 
 // scratch is the memory one canonicalisation needs.
@@ -37,13 +39,14 @@ func (s *scratch) release() {
 }
 
 // canonical builds the canonical request in s.buf.
-func (s *scratch) canonical(r *http.Request, path, signedHeaders, payloadHash string) error {
+func (s *scratch) canonical(r *http.Request, rules Rules, path, signedHeaders, payloadHash string) (err error) {
 	b := append(s.buf[:0], r.Method...)
 	b = append(b, '\n')
 	b = append(b, path...)
 	b = append(b, '\n')
-	b, err := s.appendQuery(b, r.URL.RawQuery)
-	if err != nil {
+	if rules.AsSent {
+		b = append(b, r.URL.RawQuery...)
+	} else if b, err = s.appendQuery(b, r.URL.RawQuery); err != nil {
 		return err
 	}
 	b = append(b, '\n')
@@ -190,7 +193,7 @@ func canonicalPaths(path string, rules Rules) (first, second string, err error) 
 		}
 		return first, second, nil
 	}
-	if path == "/" {
+	if path == "/" || rules.AsSent {
 		return path, "", nil
 	}
 	first = string(appendEncoded(nil, normalise(path), true))

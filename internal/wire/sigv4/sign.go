@@ -87,7 +87,7 @@ func (s *Signature) compute(r *http.Request, secret, payloadHash string, rules R
 	}
 	work := scratches.Get().(*scratch)
 	defer work.release()
-	if err := work.canonical(r, path, s.SignedHeaders, payloadHash); err != nil {
+	if err := work.canonical(r, rules, path, s.SignedHeaders, payloadHash); err != nil {
 		return err
 	}
 	work.stringToSign(s)

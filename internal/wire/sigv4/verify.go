@@ -71,18 +71,18 @@ func (v *Verifier) Verify(r *http.Request, s *Signature, secret, payloadHash str
 	key := v.keys.get(s, secret)
 	work := scratches.Get().(*scratch)
 	defer work.release()
-	ok, err := matches(work, key, r, s, first, payloadHash)
+	ok, err := matches(work, v.rules, key, r, s, first, payloadHash)
 	if err == nil && !ok && second != "" {
-		ok, err = matches(work, key, r, s, second, payloadHash)
+		ok, err = matches(work, v.rules, key, r, s, second, payloadHash)
 	}
 	if err != nil || ok {
 		return err
 	}
-	return mismatch(work, r, s, first, payloadHash)
+	return mismatch(work, v.rules, r, s, first, payloadHash)
 }
 
-func matches(work *scratch, key *signingKey, r *http.Request, s *Signature, path, payloadHash string) (bool, error) {
-	if err := work.canonical(r, path, s.SignedHeaders, payloadHash); err != nil {
+func matches(work *scratch, rules Rules, key *signingKey, r *http.Request, s *Signature, path, payloadHash string) (bool, error) {
+	if err := work.canonical(r, rules, path, s.SignedHeaders, payloadHash); err != nil {
 		return false, err
 	}
 	work.stringToSign(s)
@@ -93,10 +93,10 @@ func matches(work *scratch, key *signingKey, r *http.Request, s *Signature, path
 
 // mismatch says what was signed here, so that a client's author can compare. Both strings hold only
 // what the client sent.
-func mismatch(work *scratch, r *http.Request, s *Signature, path, payloadHash string) error {
+func mismatch(work *scratch, rules Rules, r *http.Request, s *Signature, path, payloadHash string) error {
 	const text = "The request signature we calculated does not match the signature you provided. " +
 		"Check your AWS Secret Access Key and signing method. Consult the service documentation for details."
-	if err := work.canonical(r, path, s.SignedHeaders, payloadHash); err != nil {
+	if err := work.canonical(r, rules, path, s.SignedHeaders, payloadHash); err != nil {
 		return err
 	}
 	canonical := strings.ToValidUTF8(string(work.buf), "\uFFFD")
