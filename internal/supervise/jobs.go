@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -96,6 +97,7 @@ func (s *Supervisor) reap(ctx context.Context, wanted map[int64]copyjob.Job, job
 		}
 	}
 	s.known = known
+	maps.DeleteFunc(s.unfed, func(id int64, _ bool) bool { _, ok := known[id]; return !ok })
 	return errors.Join(errs...)
 }
 
@@ -112,12 +114,31 @@ func (s *Supervisor) reconcileJob(ctx context.Context, j copyjob.Job, channel st
 	case r != nil:
 		return nil
 	}
+	if open {
+		delete(s.unfed, j.ID)
+	}
+	unfed := fmt.Sprintf("no active S3 event integration joins bucket %q to this warehouse; create one with redshift create-integration", j.Bucket)
 	switch {
 	case run && !open:
-		return s.Jobs.RunFinished(ctx, keyOf(j), j.Runs, fmt.Sprintf("no active S3 event integration joins bucket %q to this warehouse; create one with redshift create-integration", j.Bucket))
+		return s.Jobs.RunFinished(ctx, keyOf(j), j.Runs, unfed)
+	case j.Auto && !open:
+		return s.tellUnfed(ctx, j, unfed)
 	case open && (j.Auto || run):
 		return s.start(ctx, j, channel)
 	}
+	return nil
+}
+
+// tellUnfed says once of a job why nothing is loaded: that it was taken looks as if all were well.
+func (s *Supervisor) tellUnfed(ctx context.Context, j copyjob.Job, why string) error {
+	if s.unfed[j.ID] {
+		return nil
+	}
+	if err := s.Jobs.AddMessage(ctx, j, fmt.Sprintf("Job %s loads nothing yet: %s", j.Name, why)); err != nil {
+		return err
+	}
+	s.unfed[j.ID] = true
+	s.Log.Warn("a job loads nothing yet", "job", j.Name, "reason", why)
 	return nil
 }
 

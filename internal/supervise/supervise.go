@@ -114,6 +114,7 @@ type Supervisor struct {
 	// Run's own.
 	swept map[string]bool       // warehouses whose ledgers were swept of dropped jobs since the start
 	known map[int64]copyjob.Job // the jobs of the last pass
+	unfed map[int64]bool        // jobs of which was told that no integration feeds them
 
 	mu          sync.Mutex
 	loaders     map[int64]*runner      // by job id
@@ -128,7 +129,7 @@ func New(o Options) *Supervisor {
 	if o.Observe == nil {
 		o.Observe = func(string, fileload.Outcome) {}
 	}
-	return &Supervisor{Options: o, wake: make(chan struct{}, 1), ready: make(chan struct{}), loaders: map[int64]*runner{}, replicators: map[string]*replicator{}, swept: map[string]bool{}}
+	return &Supervisor{Options: o, wake: make(chan struct{}, 1), ready: make(chan struct{}), loaders: map[int64]*runner{}, replicators: map[string]*replicator{}, swept: map[string]bool{}, unfed: map[int64]bool{}}
 }
 
 // Notify asks for a pass soon. It never blocks.

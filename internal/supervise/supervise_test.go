@@ -395,6 +395,9 @@ func TestJobsLoadWhileTheirChannelIsOpen(t *testing.T) {
 			if got := e.keys(j.ID); got != "" {
 				t.Errorf("loaded without an integration: %s", got)
 			}
+			if msgs, err := w.jobs.Messages(t.Context(), j.WarehouseID); err != nil || len(msgs) != 1 || !strings.Contains(msgs[0].Text, "Job j loads nothing yet") || !strings.Contains(msgs[0].Text, "create-integration") {
+				t.Errorf("messages without an integration: %+v, %v", msgs, err)
+			}
 			i := w.integrate(t)
 			if got := e.keys(j.ID); got != "in/no-channel" {
 				t.Errorf("after the integration: %q", got)
@@ -431,7 +434,7 @@ func TestJobsLoadWhileTheirChannelIsOpen(t *testing.T) {
 				t.Errorf("%+v, %v", now, err)
 			}
 			msgs, err := w.jobs.Messages(t.Context(), j.WarehouseID)
-			if err != nil || len(msgs) != 2 || msgs[0].Text != "Job j failed to ingest 1 files from S3" {
+			if err != nil || len(msgs) != 3 || msgs[1].Text != "Job j failed to ingest 1 files from S3" {
 				t.Errorf("messages: %+v, %v", msgs, err)
 			}
 
@@ -458,6 +461,9 @@ func TestJobsLoadWhileTheirChannelIsOpen(t *testing.T) {
 			synctest.Wait()
 			if got := e.keys(again.ID); got != "in/fresh" {
 				t.Errorf("after the integration's deletion: %q", got)
+			}
+			if msgs, err = w.jobs.Messages(t.Context(), j.WarehouseID); err != nil || !strings.Contains(msgs[len(msgs)-1].Text, "loads nothing yet") {
+				t.Errorf("messages after the integration's deletion: %+v, %v", msgs, err)
 			}
 		})
 	})
