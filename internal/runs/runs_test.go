@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-
 	"github.com/penstock-io/penstock/internal/appint"
 	"github.com/penstock-io/penstock/internal/fault"
 	"github.com/penstock-io/penstock/internal/runs"
