@@ -237,16 +237,8 @@ func TestVendors(t *testing.T) {
 // TestKilledBetweenClaimAndResult: a write that was under way when the server died is not made again, whoever asks;
 // what was done before is answered from what is stored.
 func TestKilledBetweenClaimAndResult(t *testing.T) {
-	arrived, release := make(chan struct{}, 1), make(chan struct{})
-	api := newVendor(t, func(w http.ResponseWriter, _ *http.Request, body []byte) {
-		if strings.Contains(string(body), "slow") {
-			arrived <- struct{}{}
-			<-release
-		}
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = fmt.Fprint(w, `{"made":1}`)
-	})
-	defer close(release)
+	api, arrived, release := newSlowVendor(t)
+	defer release()
 	w := start(t)
 	w.create("api", types.ActionConnectorTypeGenericHttp, &types.AuthConfig{AuthenticationType: types.ConnectionAuthTypeNone,
 		AuthenticationMetadata: &types.AuthenticationMetadataMemberNoneConnectionMetadata{Value: types.NoneConnectionMetadata{BaseEndpoint: &api.URL}}})

@@ -99,16 +99,8 @@ func TestKilledBetweenExchangeAndStore(t *testing.T) {
 // TestKilledApprovals: an approval that waits outlives the server and can be given once; one whose call was under way is
 // not run again, and says that nobody knows.
 func TestKilledApprovals(t *testing.T) {
-	arrived, release := make(chan struct{}, 1), make(chan struct{})
-	api := newVendor(t, func(w http.ResponseWriter, _ *http.Request, body []byte) {
-		if strings.Contains(string(body), "slow") {
-			arrived <- struct{}{}
-			<-release
-		}
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = fmt.Fprint(w, `{"made":1}`)
-	})
-	defer close(release)
+	api, arrived, release := newSlowVendor(t)
+	defer release()
 	w := start(t)
 	w.create("api", types.ActionConnectorTypeGenericHttp, &types.AuthConfig{AuthenticationType: types.ConnectionAuthTypeNone,
 		AuthenticationMetadata: &types.AuthenticationMetadataMemberNoneConnectionMetadata{Value: types.NoneConnectionMetadata{BaseEndpoint: &api.URL}}},

@@ -15,6 +15,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -57,6 +58,20 @@ func newVendor(t *testing.T, answer func(w http.ResponseWriter, r *http.Request,
 	}))
 	t.Cleanup(v.Close)
 	return v
+}
+
+// newSlowVendor is a vendor that answers what is "slow" only once it is released, and says when that has arrived.
+func newSlowVendor(t *testing.T) (v *vendor, arrived <-chan struct{}, release func()) {
+	came, released := make(chan struct{}, 1), make(chan struct{})
+	v = newVendor(t, func(w http.ResponseWriter, _ *http.Request, body []byte) {
+		if strings.Contains(string(body), "slow") {
+			came <- struct{}{}
+			<-released
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = fmt.Fprint(w, `{"made":1}`)
+	})
+	return v, came, func() { close(released) }
 }
 
 func (v *vendor) seen() []seen {
