@@ -37,6 +37,15 @@ func without(typ, id string) []string {
 // it.
 func TestEveryAction(t *testing.T) {
 	t.Parallel()
+	eachType(t, func(t *testing.T, typ string, e *invoke.Engine, server *vendortest.Server, known *catalog.Catalogue) {
+		for _, a := range known.Actions {
+			everyArgument(t, e, server, typ, a)
+		}
+	})
+}
+
+// eachType runs a test for each type, with an engine and a server that is its vendor.
+func eachType(t *testing.T, do func(t *testing.T, typ string, e *invoke.Engine, server *vendortest.Server, known *catalog.Catalogue)) {
 	set := catalog.NewSet()
 	for _, typ := range catalog.Types() {
 		t.Run(typ, func(t *testing.T) {
@@ -47,9 +56,7 @@ func TestEveryAction(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, a := range known.Actions {
-				everyArgument(t, e, server, typ, a)
-			}
+			do(t, typ, e, server, known)
 		})
 	}
 }
@@ -188,60 +195,50 @@ func normal(v any) any {
 // A dry run shows what is sent, but for the secrets.
 func TestRenderIsWhatIsSent(t *testing.T) {
 	t.Parallel()
-	set := catalog.NewSet()
-	for _, typ := range catalog.Types() {
-		t.Run(typ, func(t *testing.T) {
-			t.Parallel()
-			server := vendor(t, typ)
-			e := engine(t, invoke.Config{Catalogues: set, Burst: 100}, server.Server)
-			known, err := set.Catalogue(typ)
+	eachType(t, func(t *testing.T, typ string, e *invoke.Engine, server *vendortest.Server, known *catalog.Catalogue) {
+		for _, a := range known.Actions[:min(6, len(known.Actions))] {
+			args, err := vendortest.Sample(a, without(typ, a.ID)...)
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, a := range known.Actions[:min(6, len(known.Actions))] {
-				args, err := vendortest.Sample(a, without(typ, a.ID)...)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if typ == catalog.GenericHTTP {
-					args = map[string]any{"uri": "/x?y=1", "body": map[string]any{"a": 1}}
-					if a.ID == http.MethodGet {
-						delete(args, "body")
-					}
-				}
-				if typ == "SLACK" && (a.ID == "UploadToURLExternal" || a.ID == "DownloadFile") {
-					continue
-				}
-				text, err := json.Marshal(args)
-				if err != nil {
-					t.Fatal(err)
-				}
-				c := call(typ, server.URL, authOf(typ), a.ID, string(text))
-				server.Reset()
-				shown, err := e.Render(t.Context(), c)
-				if err != nil || len(server.Requests()) != 0 {
-					t.Errorf("%s: %v, and %d requests", a.ID, err, len(server.Requests()))
-					continue
-				}
-				if _, err := e.Invoke(t.Context(), c); err != nil {
-					t.Errorf("%s: %v", a.ID, err)
-					continue
-				}
-				r := server.Requests()[0]
-				if shown.Method != r.Method || shown.URL != server.URL+r.Path+query(r) || !bytes.Equal(shown.Body, r.Body) || shown.Write != a.Write {
-					t.Errorf("%s shows %s %s %s, sends %s %s %s", a.ID, shown.Method, shown.URL, shown.Body, r.Method, r.Path+query(r), r.Body)
-				}
-				for name := range shown.Header {
-					if name != "Authorization" && shown.Header.Get(name) != r.Header.Get(name) {
-						t.Errorf("%s shows %s %q, sends %q", a.ID, name, shown.Header.Get(name), r.Header.Get(name))
-					}
-				}
-				if all := fmt.Sprint(shown); strings.Contains(all, "token-1") || strings.Contains(all, "dXNlcjpwYXNz") {
-					t.Errorf("%s shows a secret: %s", a.ID, all)
+			if typ == catalog.GenericHTTP {
+				args = map[string]any{"uri": "/x?y=1", "body": map[string]any{"a": 1}}
+				if a.ID == http.MethodGet {
+					delete(args, "body")
 				}
 			}
-		})
-	}
+			if typ == "SLACK" && (a.ID == "UploadToURLExternal" || a.ID == "DownloadFile") {
+				continue
+			}
+			text, err := json.Marshal(args)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := call(typ, server.URL, authOf(typ), a.ID, string(text))
+			server.Reset()
+			shown, err := e.Render(t.Context(), c)
+			if err != nil || len(server.Requests()) != 0 {
+				t.Errorf("%s: %v, and %d requests", a.ID, err, len(server.Requests()))
+				continue
+			}
+			if _, err := e.Invoke(t.Context(), c); err != nil {
+				t.Errorf("%s: %v", a.ID, err)
+				continue
+			}
+			r := server.Requests()[0]
+			if shown.Method != r.Method || shown.URL != server.URL+r.Path+query(r) || !bytes.Equal(shown.Body, r.Body) || shown.Write != a.Write {
+				t.Errorf("%s shows %s %s %s, sends %s %s %s", a.ID, shown.Method, shown.URL, shown.Body, r.Method, r.Path+query(r), r.Body)
+			}
+			for name := range shown.Header {
+				if name != "Authorization" && shown.Header.Get(name) != r.Header.Get(name) {
+					t.Errorf("%s shows %s %q, sends %q", a.ID, name, shown.Header.Get(name), r.Header.Get(name))
+				}
+			}
+			if all := fmt.Sprint(shown); strings.Contains(all, "token-1") || strings.Contains(all, "dXNlcjpwYXNz") {
+				t.Errorf("%s shows a secret: %s", a.ID, all)
+			}
+		}
+	})
 }
 
 func query(r vendortest.Request) string {
