@@ -86,6 +86,28 @@ func get[K comparable, V any](m map[K]V, key K, subject, name string) (V, error)
 	return v, nil
 }
 
+// update changes m[key], but for what keep puts back, and returns it.
+func update[K comparable, V any](m map[K]V, key K, subject, name string, change func(*V) error, keep func(next, old *V)) (V, error) {
+	old, err := get(m, key, subject, name)
+	if err != nil {
+		return old, err
+	}
+	next := old
+	if err := change(&next); err != nil {
+		return *new(V), err
+	}
+	keep(&next, &old)
+	m[key] = next
+	return next, nil
+}
+
+// remove deletes m[key] and returns it, or NotFound.
+func remove[K comparable, V any](m map[K]V, key K, subject, name string) (V, error) {
+	v, err := get(m, key, subject, name)
+	delete(m, key)
+	return v, err
+}
+
 // IntegrationCreate implements zeroetl.Store.
 func (m *Memory) IntegrationCreate(ctx context.Context, i zeroetl.Integration, max int) error {
 	return m.do(ctx, func() error {
@@ -146,8 +168,7 @@ func (m *Memory) IntegrationUpdate(ctx context.Context, id string, change func(*
 // IntegrationDelete implements zeroetl.Store.
 func (m *Memory) IntegrationDelete(ctx context.Context, id string) error {
 	return m.do(ctx, func() error {
-		_, err := get(m.integrations, id, zeroetl.SubjectIntegration, id)
-		delete(m.integrations, id)
+		_, err := remove(m.integrations, id, zeroetl.SubjectIntegration, id)
 		return err
 	})
 }
@@ -172,8 +193,7 @@ func (m *Memory) PolicyGet(ctx context.Context, warehouseID string) (p zeroetl.P
 // PolicyDelete implements zeroetl.PolicyStore.
 func (m *Memory) PolicyDelete(ctx context.Context, warehouseID string) error {
 	return m.do(ctx, func() error {
-		_, err := get(m.policies, warehouseID, zeroetl.SubjectPolicy, warehouseID)
-		delete(m.policies, warehouseID)
+		_, err := remove(m.policies, warehouseID, zeroetl.SubjectPolicy, warehouseID)
 		return err
 	})
 }
@@ -221,17 +241,10 @@ func (m *Memory) JobList(ctx context.Context, warehouseID string) (list []copyjo
 // JobUpdate implements copyjob.Store.
 func (m *Memory) JobUpdate(ctx context.Context, key copyjob.Key, change func(*copyjob.Job) error) (j copyjob.Job, err error) {
 	err = m.do(ctx, func() error {
-		old, err := get(m.jobs, key, copyjob.SubjectJob, key.Name)
-		if err != nil {
-			return err
-		}
-		next := old
-		if err := change(&next); err != nil {
-			return err
-		}
-		next.ID, next.Created, next.WarehouseID, next.Name, next.Table.Database = old.ID, old.Created, old.WarehouseID, old.Name, old.Table.Database
-		m.jobs[key], j = next, next
-		return nil
+		j, err = update(m.jobs, key, copyjob.SubjectJob, key.Name, change, func(next, old *copyjob.Job) {
+			next.ID, next.Created, next.WarehouseID, next.Name, next.Table.Database = old.ID, old.Created, old.WarehouseID, old.Name, old.Table.Database
+		})
+		return err
 	})
 	return j, err
 }

@@ -200,17 +200,10 @@ func (m *ActionMemory) VPCGet(ctx context.Context, id string) (v action.VPCConne
 // VPCUpdate implements action.VPCStore.
 func (m *ActionMemory) VPCUpdate(ctx context.Context, id string, change func(*action.VPCConnection) error) (v action.VPCConnection, err error) {
 	err = m.do(ctx, func() error {
-		old, err := get(m.vpcs, id, action.SubjectVPC, id)
-		if err != nil {
-			return err
-		}
-		next := old
-		if err := change(&next); err != nil {
-			return err
-		}
-		next.ID, next.ARN, next.Created = old.ID, old.ARN, old.Created
-		m.vpcs[id], v = next, next
-		return nil
+		v, err = update(m.vpcs, id, action.SubjectVPC, id, change, func(next, old *action.VPCConnection) {
+			next.ID, next.ARN, next.Created = old.ID, old.ARN, old.Created
+		})
+		return err
 	})
 	return v, err
 }
@@ -374,8 +367,7 @@ func (m *ActionMemory) DocumentGet(ctx context.Context, connectorID string) (d a
 // DocumentDelete implements action.DocumentStore.
 func (m *ActionMemory) DocumentDelete(ctx context.Context, connectorID string) error {
 	return m.do(ctx, func() error {
-		_, err := get(m.documents, connectorID, action.SubjectDocument, connectorID)
-		delete(m.documents, connectorID)
+		_, err := remove(m.documents, connectorID, action.SubjectDocument, connectorID)
 		return err
 	})
 }
@@ -523,17 +515,10 @@ func (m *ActionMemory) ApprovalGet(ctx context.Context, id string) (a action.App
 // ApprovalUpdate implements action.ApprovalStore.
 func (m *ActionMemory) ApprovalUpdate(ctx context.Context, id string, change func(*action.Approval) error) (a action.Approval, err error) {
 	err = m.do(ctx, func() error {
-		old, err := get(m.approvals, id, action.SubjectApproval, id)
-		if err != nil {
-			return err
-		}
-		next := old
-		if err := change(&next); err != nil {
-			return err
-		}
-		next.ID, next.Created = old.ID, old.Created
-		m.approvals[id], a = next, next
-		return nil
+		a, err = update(m.approvals, id, action.SubjectApproval, id, change, func(next, old *action.Approval) {
+			next.ID, next.Created = old.ID, old.Created
+		})
+		return err
 	})
 	return a, err
 }

@@ -184,17 +184,10 @@ func (m *Memory) NamespaceList(ctx context.Context) (list []warehouses.Namespace
 // NamespaceUpdate implements warehouses.NamespaceStore.
 func (m *Memory) NamespaceUpdate(ctx context.Context, name string, change func(*warehouses.Namespace) error) (n warehouses.Namespace, err error) {
 	err = m.do(ctx, func() error {
-		old, err := get(m.namespaces, name, warehouses.SubjectNamespace, name)
-		if err != nil {
-			return err
-		}
-		next := old
-		if err := change(&next); err != nil {
-			return err
-		}
-		next.Name, next.WarehouseID, next.Created = old.Name, old.WarehouseID, old.Created
-		m.namespaces[name], n = next, next
-		return nil
+		n, err = update(m.namespaces, name, warehouses.SubjectNamespace, name, change, func(next, old *warehouses.Namespace) {
+			next.Name, next.WarehouseID, next.Created = old.Name, old.WarehouseID, old.Created
+		})
+		return err
 	})
 	return n, err
 }
@@ -243,17 +236,10 @@ func (m *Memory) WorkgroupList(ctx context.Context) (list []warehouses.Workgroup
 // WorkgroupUpdate implements warehouses.WorkgroupStore.
 func (m *Memory) WorkgroupUpdate(ctx context.Context, name string, change func(*warehouses.Workgroup) error) (g warehouses.Workgroup, err error) {
 	err = m.do(ctx, func() error {
-		old, err := get(m.workgroups, name, warehouses.SubjectWorkgroup, name)
-		if err != nil {
-			return err
-		}
-		next := old
-		if err := change(&next); err != nil {
-			return err
-		}
-		next.Name, next.ID, next.Namespace, next.Created = old.Name, old.ID, old.Namespace, old.Created
-		m.workgroups[name], g = next, next
-		return nil
+		g, err = update(m.workgroups, name, warehouses.SubjectWorkgroup, name, change, func(next, old *warehouses.Workgroup) {
+			next.Name, next.ID, next.Namespace, next.Created = old.Name, old.ID, old.Namespace, old.Created
+		})
+		return err
 	})
 	return g, err
 }
@@ -261,8 +247,7 @@ func (m *Memory) WorkgroupUpdate(ctx context.Context, name string, change func(*
 // WorkgroupDelete implements warehouses.WorkgroupStore.
 func (m *Memory) WorkgroupDelete(ctx context.Context, name string) (g warehouses.Workgroup, err error) {
 	err = m.do(ctx, func() error {
-		g, err = get(m.workgroups, name, warehouses.SubjectWorkgroup, name)
-		delete(m.workgroups, name)
+		g, err = remove(m.workgroups, name, warehouses.SubjectWorkgroup, name)
 		return err
 	})
 	return g, err
@@ -311,17 +296,10 @@ func (m *Memory) PartnerList(ctx context.Context, cluster string) (list []wareho
 // PartnerUpdate implements warehouses.PartnerStore.
 func (m *Memory) PartnerUpdate(ctx context.Context, key warehouses.PartnerKey, change func(*warehouses.Partner) error) (p warehouses.Partner, err error) {
 	err = m.do(ctx, func() error {
-		old, err := get(m.partners, key, warehouses.SubjectPartner, key.Name)
-		if err != nil {
-			return err
-		}
-		next := old
-		if err := change(&next); err != nil {
-			return err
-		}
-		next.Cluster, next.Database, next.Name, next.Created = old.Cluster, old.Database, old.Name, old.Created
-		m.partners[key], p = next, next
-		return nil
+		p, err = update(m.partners, key, warehouses.SubjectPartner, key.Name, change, func(next, old *warehouses.Partner) {
+			next.Cluster, next.Database, next.Name, next.Created = old.Cluster, old.Database, old.Name, old.Created
+		})
+		return err
 	})
 	return p, err
 }
@@ -329,8 +307,7 @@ func (m *Memory) PartnerUpdate(ctx context.Context, key warehouses.PartnerKey, c
 // PartnerDelete implements warehouses.PartnerStore.
 func (m *Memory) PartnerDelete(ctx context.Context, key warehouses.PartnerKey) error {
 	return m.do(ctx, func() error {
-		_, err := get(m.partners, key, warehouses.SubjectPartner, key.Name)
-		delete(m.partners, key)
+		_, err := remove(m.partners, key, warehouses.SubjectPartner, key.Name)
 		return err
 	})
 }
