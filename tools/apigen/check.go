@@ -26,7 +26,7 @@ var (
 	longRepeat = regexp.MustCompile(`(\[[^\]]*\])\{0,(\d{4,})\}`)
 )
 
-// re2 is the pattern in RE2 syntax. Characters written as \uXXXX, or \u10000 and above, become \x{...};
+// re2 is the pattern in RE2 syntax. Characters written as \u and their number become \x{...};
 // a count past RE2's limit of 1000 is split in two.
 func re2(pattern string) patternForm {
 	if form, ok := rewritten[pattern]; ok {
