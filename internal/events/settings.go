@@ -3,6 +3,7 @@ package events
 import (
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -122,12 +123,7 @@ func (w Webhook) complete() (_ Webhook, where string, _ error) {
 	}
 	usual, ok := schemes[w.Scheme]
 	if !ok {
-		var names []string
-		for name := range schemes {
-			names = append(names, name)
-		}
-		slices.Sort(names)
-		return w, ".scheme", fmt.Errorf("%q is none of %s", w.Scheme, strings.Join(names, ", "))
+		return w, ".scheme", fmt.Errorf("%q is none of %s", w.Scheme, strings.Join(slices.Sorted(maps.Keys(schemes)), ", "))
 	}
 	for _, f := range []struct {
 		to   *string

@@ -2,6 +2,7 @@ package vendors
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
 	"regexp"
@@ -142,12 +143,7 @@ func loopback(host string) bool {
 func (a Auth) validate(v Vendor, p Profile) (string, error) {
 	needed, known := authFields[a.Type]
 	if !known {
-		var types []string
-		for t := range authFields {
-			types = append(types, t)
-		}
-		sort.Strings(types)
-		return "auth.type", fmt.Errorf("%q is none of %s", a.Type, strings.Join(types, ", "))
+		return "auth.type", fmt.Errorf("%q is none of %s", a.Type, strings.Join(slices.Sorted(maps.Keys(authFields)), ", "))
 	}
 	if a.Type == APIKey && v == Salesforce || a.Type == Basic && v == Salesforce {
 		return "auth.type", fmt.Errorf("Salesforce's REST API takes no %s; use %s", a.Type, ClientCredentials) //nolint:staticcheck // the vendor's name begins with a capital
