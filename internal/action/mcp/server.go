@@ -50,14 +50,12 @@ type Toolbox interface {
 
 // Config says how tools are offered.
 type Config struct {
-	Toolbox Toolbox
-	Log     *slog.Logger
-	Version string // of the server, as clients see it
-	// ResourceMetadata is the URL at which clients learn where to get a token; empty if there is none.
-	ResourceMetadata string
-	IdleSession      time.Duration // sessions end when nothing was heard for so long; 0 means 30 minutes
-	MaxAnswer        int           // bytes of an answer, which a model has to read; 0 means 100000
-	Fresh            time.Duration // how long tools are taken for what they were without a word of a change; 0 means 5 seconds
+	Toolbox     Toolbox
+	Log         *slog.Logger
+	Version     string        // of the server, as clients see it
+	IdleSession time.Duration // sessions end when nothing was heard for so long; 0 means 30 minutes
+	MaxAnswer   int           // bytes of an answer, which a model has to read; 0 means 100000
+	Fresh       time.Duration // how long tools are taken for what they were without a word of a change; 0 means 5 seconds
 }
 
 // Handler is the server. It is safe for concurrent use.
@@ -139,11 +137,7 @@ const maxRequest = 4 << 20
 // ServeHTTP serves a request of a client.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if _, ok := r.Context().Value(callerKey{}).(identity.Caller); !ok {
-		challenge := "Bearer"
-		if h.ResourceMetadata != "" {
-			challenge += fmt.Sprintf(" resource_metadata=%q", h.ResourceMetadata)
-		}
-		w.Header().Set("WWW-Authenticate", challenge)
+		w.Header().Set("WWW-Authenticate", "Bearer")
 		http.Error(w, "Sign the request for the service penstock, or send a bearer token.", http.StatusUnauthorized)
 		return
 	}

@@ -80,7 +80,7 @@ func offer(name string) Offer {
 // serve runs a handler; who the caller is stands in a header, for the tests only.
 func serve(t *testing.T, b *box) (*Handler, *httptest.Server) {
 	t.Helper()
-	h := New(Config{Toolbox: b, Fresh: time.Nanosecond, ResourceMetadata: "https://example.com/.well-known/oauth-protected-resource"})
+	h := New(Config{Toolbox: b, Fresh: time.Nanosecond})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- h.Run(ctx) }()
@@ -337,7 +337,7 @@ func TestWhoMayCome(t *testing.T) {
 	}
 	const hello = `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}`
 	const list = `{"jsonrpc":"2.0","id":2,"method":"tools/list"}`
-	if r := post("", "", hello); r.StatusCode != http.StatusUnauthorized || !strings.Contains(r.Header.Get("WWW-Authenticate"), "resource_metadata=") {
+	if r := post("", "", hello); r.StatusCode != http.StatusUnauthorized || r.Header.Get("WWW-Authenticate") != "Bearer" {
 		t.Errorf("a stranger: %d %s", r.StatusCode, r.Header.Get("WWW-Authenticate"))
 	}
 	session := post("ann", "", hello).Header.Get("Mcp-Session-Id")
