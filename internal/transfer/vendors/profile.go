@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
-	"sort"
 	"strings"
 
 	"github.com/penstock-io/penstock/internal/secret"
@@ -104,7 +103,7 @@ func (p Profiles) Names(v Vendor) []string {
 	for name := range p[v] {
 		names = append(names, name)
 	}
-	sort.Strings(names)
+	slices.Sort(names)
 	return names
 }
 
