@@ -61,7 +61,7 @@ type Front struct {
 
 	mu          sync.Mutex
 	generations map[string]int64
-	used        map[[sha256.Size]byte]time.Time // codes, and when they would have ended
+	used        map[string]time.Time // ids of codes, and when they would have ended
 }
 
 // New returns a Front over c.
@@ -72,7 +72,7 @@ func New(ctx context.Context, c Config) (*Front, error) {
 	}
 	c.PublicURL = strings.TrimSuffix(c.PublicURL, "/")
 	credential := sha256.Sum256([]byte(c.AccessKeyID + "\x00" + key.Reveal()))
-	f := &Front{Config: c, root: root, purpose: "mcp-token/" + encode(credential[:]), process: "mcp-code/" + rand.Text(), used: map[[sha256.Size]byte]time.Time{},
+	f := &Front{Config: c, root: root, purpose: "mcp-token/" + encode(credential[:]), process: "mcp-code/" + rand.Text(), used: map[string]time.Time{},
 		foreign: http.NewCrossOriginProtection()}
 	if u, err := url.Parse(c.PublicURL); err == nil && u.Host != "" {
 		if err := f.foreign.AddTrustedOrigin(u.Scheme + "://" + u.Host); err != nil {

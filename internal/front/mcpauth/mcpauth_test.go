@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -314,6 +315,12 @@ func TestExchangesRefused(t *testing.T) {
 	w.json(w.exchange(w.asks(nil), func(f url.Values) { form = f }), 200)
 	if v := w.json(w.do("POST", tokenPath, form), 400); v["error"] != "invalid_grant" {
 		t.Errorf("twice: %v", v)
+	}
+	again := url.Values{}
+	maps.Copy(again, form)
+	again.Set("code", form.Get("code")[:4]+"\n"+form.Get("code")[4:])
+	if v := w.json(w.do("POST", tokenPath, again), 400); v["error"] != "invalid_grant" {
+		t.Errorf("twice, written in another way: %v", v)
 	}
 	w.json(w.do("GET", tokenPath, nil), 405)
 	// A process does not take the codes of the one before: it does not know which were used.

@@ -1,11 +1,13 @@
 package mcpauth
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/json"
 	"html/template"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -16,7 +18,6 @@ import (
 
 	"github.com/penstock-io/penstock/internal/action"
 	"github.com/penstock-io/penstock/internal/fault"
-	"github.com/penstock-io/penstock/internal/identity"
 )
 
 // OAuth 2.1 as MCP asks for it: the resource's metadata (RFC 9728) lead to the issuer's (RFC 8414), a client registers
@@ -44,6 +45,7 @@ type client struct {
 
 // code is what an authorization code says.
 type code struct {
+	ID        string    `json:"i"` // tells codes apart, however their text is written
 	Client    string    `json:"c"` // id
 	Redirect  string    `json:"r"`
 	Challenge string    `json:"p"`
@@ -258,7 +260,7 @@ func (f *Front) authorize(w http.ResponseWriter, r *http.Request) {
 		show(w, http.StatusForbidden, page)
 		return
 	}
-	sealed, err := f.seal(f.process, code{a.ClientID, a.Redirect, a.Challenge, page.User, f.Now().Add(codeTime)})
+	sealed, err := f.seal(f.process, code{rand.Text(), a.ClientID, a.Redirect, a.Challenge, page.User, f.Now().Add(codeTime)})
 	if err != nil {
 		http.Redirect(w, r, a.to(url.Values{"error": {"server_error"}}), http.StatusSeeOther)
 		return
@@ -271,7 +273,7 @@ func (f *Front) authorize(w http.ResponseWriter, r *http.Request) {
 func (f *Front) admit(r *http.Request, form url.Values) string {
 	key, caller, err := f.Keys.Lookup(r.Context(), form.Get("access_key_id"))
 	given, want := sha256.Sum256([]byte(form.Get("secret_access_key"))), sha256.Sum256([]byte(key.Reveal()))
-	if err != nil || subtle.ConstantTimeCompare(given[:], want[:]) != 1 || caller == (identity.Caller{}) {
+	if err != nil || subtle.ConstantTimeCompare(given[:], want[:]) != 1 {
 		return "That is not the access key of this server. The command penstock env prints it."
 	}
 	if user := form.Get("user"); user != "" {
@@ -300,7 +302,7 @@ func (f *Front) token(w http.ResponseWriter, r *http.Request) {
 	var c code
 	challenge := sha256.Sum256([]byte(in.Get("code_verifier")))
 	switch {
-	case f.open(f.process, in.Get("code"), &c) != nil || !f.Now().Before(c.Expires) || !f.use(in.Get("code"), c.Expires):
+	case f.open(f.process, in.Get("code"), &c) != nil || !f.Now().Before(c.Expires) || !f.use(c):
 		refuse(w, http.StatusBadRequest, "invalid_grant", "the code has ended, was used before, or is none of this server's")
 		return
 	case in.Get("client_id") != c.Client || in.Has("redirect_uri") && in.Get("redirect_uri") != c.Redirect:
@@ -319,18 +321,13 @@ func (f *Front) token(w http.ResponseWriter, r *http.Request) {
 }
 
 // use reports whether a code is used for the first time.
-func (f *Front) use(code string, expires time.Time) bool {
+func (f *Front) use(c code) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := f.Now()
-	for digest, end := range f.used {
-		if !now.Before(end) {
-			delete(f.used, digest)
-		}
-	}
-	digest := sha256.Sum256([]byte(code))
-	_, again := f.used[digest]
-	f.used[digest] = expires
+	maps.DeleteFunc(f.used, func(_ string, end time.Time) bool { return !now.Before(end) })
+	_, again := f.used[c.ID]
+	f.used[c.ID] = c.Expires
 	return !again
 }
 
