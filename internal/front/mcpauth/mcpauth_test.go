@@ -237,9 +237,10 @@ func TestRegistrationsRefused(t *testing.T) {
 			t.Errorf("%.50s: %v", redirect, v)
 		}
 	}
-	for name, body := range map[string]any{"none": object{}, "a list": []int{1}, "long": object{"client_name": strings.Repeat("x", 70000), "redirect_uris": []string{back}}, "many": object{"redirect_uris": strings.Split(strings.Repeat(back+" ", 10)+back, " ")}} {
+	for _, body := range []any{
+		object{}, []int{1}, object{"client_name": strings.Repeat("x", 70000), "redirect_uris": []string{back}}, object{"redirect_uris": strings.Split(strings.Repeat(back+" ", 10)+back, " ")},
+	} {
 		w.json(w.do("POST", registerPath, body), 400)
-		_ = name
 	}
 	w.json(w.do("GET", registerPath, nil), 405)
 }
