@@ -95,30 +95,32 @@ func localURL(own string) (string, error) {
 }
 
 // connectedAWS says where connectors of AWS's types find AWS: S3 where the source buckets are, the rest at AWS unless
-// the settings say otherwise.
+// the settings say otherwise. The embedded buckets know the root credential; elsewhere it is AWS's own that count.
 func (s *server) connectedAWS(ctx context.Context, own string) (invoke.AWS, error) {
 	out := invoke.AWS{Region: s.config.Region, Endpoints: map[string]string{}, STS: s.config.Actions.STS, Transport: http.DefaultTransport.(*http.Transport).Clone()}
 	for service, endpoint := range s.config.Actions.AWSEndpoints {
 		out.Endpoints[service] = endpoint
 	}
-	if s.config.S3Endpoint == config.Embedded {
-		if out.Endpoints["s3"] == "" {
+	embedded := s.config.S3Endpoint == config.Embedded
+	if out.Endpoints["s3"] == "" {
+		if embedded {
 			out.Endpoints["s3"] = own
+			out.Local = map[string]invoke.Local{"s3": {Region: s.config.Region, Credentials: invoke.AWSCredentials{AccessKeyID: s.config.AccessKeyID, SecretAccessKey: s.config.SecretAccessKey}}}
+		} else if endpoint := endpointURL(s.config.S3Endpoint); endpoint != "" {
+			out.Endpoints["s3"] = endpoint
 		}
-		out.Credentials = func(context.Context) (invoke.AWSCredentials, error) {
-			return invoke.AWSCredentials{AccessKeyID: s.config.AccessKeyID, SecretAccessKey: s.config.SecretAccessKey}, nil
-		}
-		return out, nil
-	}
-	if endpoint := endpointURL(s.config.S3Endpoint); endpoint != "" && out.Endpoints["s3"] == "" {
-		out.Endpoints["s3"] = endpoint
 	}
 	chain, err := access.Load(ctx, s.config.Region, nil)
-	if err != nil {
+	if err != nil && !embedded {
 		return invoke.AWS{}, err
 	}
-	out.Region = chain.Region
+	if err == nil {
+		out.Region = chain.Region
+	}
 	out.Credentials = func(ctx context.Context) (invoke.AWSCredentials, error) {
+		if err != nil { // nobody may need them here, so the server has started all the same
+			return invoke.AWSCredentials{}, err
+		}
 		c, err := chain.Credentials(ctx)
 		return invoke.AWSCredentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken.Reveal()}, err
 	}

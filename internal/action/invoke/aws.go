@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -26,7 +27,9 @@ type AWS struct {
 	// Endpoints are URLs by the first part of AWS's host: s3, textract. A service that is not in it is called
 	// at AWS itself.
 	Endpoints map[string]string
-	// Credentials are the server's own.
+	// Local are the services that this server is itself, by the same name. They know nothing of AWS's roles and keys.
+	Local map[string]Local
+	// Credentials are those of the server at AWS.
 	Credentials func(ctx context.Context) (AWSCredentials, error)
 	// STS is the endpoint at which the role of a connector is assumed: a URL, or "aws" for AWS's own. Without
 	// one calls are made with the server's own credentials.
@@ -34,6 +37,12 @@ type AWS struct {
 	// Transport reaches Endpoints, which the operator has chosen and no egress policy is about; nil for the
 	// connector's egress.
 	Transport http.RoundTripper
+}
+
+// Local is what requests to a service of this server are signed with.
+type Local struct {
+	Region      string
+	Credentials AWSCredentials
 }
 
 // AWSCredentials sign requests.
@@ -84,13 +93,13 @@ func (s *signer) endpoint(service string) (*url.URL, error) {
 
 // sign adds a signature for the service to a request.
 func (s *signer) sign(ctx context.Context, r *http.Request, body []byte, service *catalog.AWS, role string) error {
-	provider, err := s.provider(role)
+	provider, err := s.provider(service.Endpoint, role)
 	if err != nil {
 		return err
 	}
 	c, err := provider.Retrieve(ctx)
 	if err != nil {
-		return fault.Wrap(err, fault.Unavailable, SubjectVendor, "There are no credentials for the role %s: %s.", role, reasonOf(err))
+		return unsigned(err, fault.Unavailable, role)
 	}
 	sum := sha256.Sum256(body)
 	hash := hex.EncodeToString(sum[:])
@@ -99,7 +108,24 @@ func (s *signer) sign(ctx context.Context, r *http.Request, body []byte, service
 		signer = s.s3
 		r.Header.Set("X-Amz-Content-Sha256", hash)
 	}
-	return signer.SignHTTP(ctx, c, r, hash, service.Signing, s.Region, s.now())
+	return signer.SignHTTP(ctx, c, r, hash, service.Signing, s.region(service.Endpoint), s.now())
+}
+
+// unsigned is the error of a request that could not be signed.
+func unsigned(err error, kind fault.Kind, role string) error {
+	var none *noCredentials
+	if errors.As(err, &none) {
+		return fault.Wrap(err, fault.Unavailable, SubjectVendor, "The server has no credentials of AWS. Set PENSTOCK_SOURCE_AWS_ACCESS_KEY_ID and PENSTOCK_SOURCE_AWS_SECRET_ACCESS_KEY, or give it those of the AWS CLI, and start it again.")
+	}
+	return fault.Wrap(err, kind, SubjectVendor, "There are no credentials for the role %s: %s.", role, reasonOf(err))
+}
+
+// region is the one that a service is called in.
+func (s *signer) region(service string) string {
+	if local, ok := s.Local[service]; ok {
+		return local.Region
+	}
+	return s.Region
 }
 
 // reasonOf is the text of an error of the SDK without its request ids and addresses.
@@ -111,15 +137,21 @@ func reasonOf(err error) string {
 	return "see the server's log"
 }
 
-// provider yields the credentials of a role, assumed once and again before they end.
-func (s *signer) provider(role string) (aws.CredentialsProvider, error) {
+// provider yields what requests to a service are signed with: the credentials of a role, assumed once and again before
+// they end, where roles are assumed.
+func (s *signer) provider(service, role string) (aws.CredentialsProvider, error) {
+	if local, ok := s.Local[service]; ok {
+		return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return sdkCredentials(local.Credentials), nil }), nil
+	}
 	if s.Credentials == nil {
 		return nil, fault.New(fault.Unsupported, SubjectVendor, "The server has no credentials for services of AWS. Configure them.")
 	}
 	own := aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
 		c, err := s.Credentials(ctx)
-		return aws.Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey.Reveal(), SessionToken: c.SessionToken,
-			CanExpire: !c.Expires.IsZero(), Expires: c.Expires, Source: "penstock"}, err
+		if err != nil {
+			return aws.Credentials{}, &noCredentials{err}
+		}
+		return sdkCredentials(c), nil
 	})
 	if s.STS == "" || role == "" {
 		return own, nil
@@ -146,6 +178,17 @@ func (s *signer) provider(role string) (aws.CredentialsProvider, error) {
 	s.roles[role] = p
 	return p, nil
 }
+
+func sdkCredentials(c AWSCredentials) aws.Credentials {
+	return aws.Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey.Reveal(), SessionToken: c.SessionToken,
+		CanExpire: !c.Expires.IsZero(), Expires: c.Expires, Source: "penstock"}
+}
+
+// noCredentials is the error of a server that has none for AWS, told from that of a role it may not assume.
+type noCredentials struct{ cause error }
+
+func (e *noCredentials) Error() string { return "no credentials of AWS: " + e.cause.Error() }
+func (e *noCredentials) Unwrap() error { return e.cause }
 
 // maxRoles is how many roles' credentials are kept.
 const maxRoles = 1024

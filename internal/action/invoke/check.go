@@ -59,12 +59,12 @@ func (e *Engine) check(ctx context.Context, c Connector) error {
 	}
 	check := known.Check
 	if check == nil { // of AWS: the role is assumed, nothing is called
-		provider, err := e.signer.provider(c.Auth.RoleARN)
+		provider, err := e.signer.provider(known.AWS.Endpoint, c.Auth.RoleARN)
 		if err == nil {
 			_, err = provider.Retrieve(ctx)
 		}
 		if err != nil {
-			return fault.Wrap(err, roleKind(err), SubjectVendor, "There are no credentials for the role %s: %s.", c.Auth.RoleARN, reasonOf(err))
+			return unsigned(err, roleKind(err), c.Auth.RoleARN)
 		}
 		return nil
 	}

@@ -31,7 +31,7 @@ func s3Prepare(p *plan) []catalog.Violation {
 	case "CreateBucket":
 		region := p.text("LocationConstraint")
 		if region == "" {
-			region = p.engine.signer.Region
+			region = p.engine.signer.region(p.catalogue.AWS.Endpoint)
 		}
 		if region != "us-east-1" { // which S3 does not take as a constraint
 			p.raw = []byte(`<CreateBucketConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><LocationConstraint>` +

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -232,6 +233,33 @@ func TestVendors(t *testing.T) {
 	}
 	absent(t, w, "jira-key")
 	absent(t, w, "xoxb-token")
+}
+
+// TestAWSCredentials: connectors to AWS use the server's credentials of AWS, also while the buckets are embedded, which
+// know no credential but the root user's.
+func TestAWSCredentials(t *testing.T) {
+	t.Setenv("PENSTOCK_SOURCE_AWS_ACCESS_KEY_ID", "AKIDELSEWHERE")
+	t.Setenv("PENSTOCK_SOURCE_AWS_SECRET_ACCESS_KEY", "elsewhere")
+	t.Setenv("PENSTOCK_SOURCE_AWS_REGION", "eu-west-1")
+	signed := make(chan string, 1)
+	comprehend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		signed <- r.Header.Get("Authorization")
+		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+		_, _ = fmt.Fprint(w, `{"Sentiment":"NEUTRAL"}`)
+	}))
+	defer comprehend.Close()
+	w := start(t, "--action-aws-endpoints", "comprehend="+comprehend.URL)
+	iam := &types.AuthConfig{AuthenticationType: types.ConnectionAuthTypeIam,
+		AuthenticationMetadata: &types.AuthenticationMetadataMemberIamConnectionMetadata{Value: types.IAMConnectionMetadata{RoleArn: aws.String(role)}}}
+	w.create("languages", types.ActionConnectorTypeAmazonComprehend, iam)
+	w.create("files", types.ActionConnectorTypeAmazonS3, iam)
+	w.call("languages", "DetectSentiment", object{"arguments": object{"Text": "Guten Tag", "LanguageCode": "de"}})
+	if got := <-signed; !strings.Contains(got, "Credential=AKIDELSEWHERE/") || !strings.Contains(got, "/eu-west-1/comprehend/") {
+		t.Errorf("signed by %s", got)
+	}
+	if answer := w.call("files", "CreateBucket", object{"arguments": object{"Bucket": "things"}}); fmt.Sprint(answer["status"]) != "200" {
+		t.Errorf("the embedded buckets: %v", answer)
+	}
 }
 
 // TestKilledBetweenClaimAndResult: a write that was under way when the server died is not made again, whoever asks;
