@@ -113,7 +113,7 @@ func (s *signer) sign(ctx context.Context, r *http.Request, body []byte, service
 
 // unsigned is the error of a request that could not be signed.
 func unsigned(err error, kind fault.Kind, role string) error {
-	var none *noCredentials
+	var none *noCredentialsError
 	if errors.As(err, &none) {
 		return fault.Wrap(err, fault.Unavailable, SubjectVendor, "The server has no credentials of AWS. Set PENSTOCK_SOURCE_AWS_ACCESS_KEY_ID and PENSTOCK_SOURCE_AWS_SECRET_ACCESS_KEY, or give it those of the AWS CLI, and start it again.")
 	}
@@ -149,7 +149,7 @@ func (s *signer) provider(service, role string) (aws.CredentialsProvider, error)
 	own := aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
 		c, err := s.Credentials(ctx)
 		if err != nil {
-			return aws.Credentials{}, &noCredentials{err}
+			return aws.Credentials{}, &noCredentialsError{err}
 		}
 		return sdkCredentials(c), nil
 	})
@@ -184,11 +184,11 @@ func sdkCredentials(c AWSCredentials) aws.Credentials {
 		CanExpire: !c.Expires.IsZero(), Expires: c.Expires, Source: "penstock"}
 }
 
-// noCredentials is the error of a server that has none for AWS, told from that of a role it may not assume.
-type noCredentials struct{ cause error }
+// noCredentialsError is the error of a server that has none for AWS, told from that of a role it may not assume.
+type noCredentialsError struct{ cause error }
 
-func (e *noCredentials) Error() string { return "no credentials of AWS: " + e.cause.Error() }
-func (e *noCredentials) Unwrap() error { return e.cause }
+func (e *noCredentialsError) Error() string { return "no credentials of AWS: " + e.cause.Error() }
+func (e *noCredentialsError) Unwrap() error { return e.cause }
 
 // maxRoles is how many roles' credentials are kept.
 const maxRoles = 1024
